@@ -21,6 +21,27 @@ TENANT_ID = str(uuid.uuid5(NAMESPACE, "tenant"))
 ACCOUNT = "devstoreaccount1"
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
+FilterOperator = Literal[
+    "NumberIn",
+    "NumberNotIn",
+    "NumberLessThan",
+    "NumberLessThanOrEquals",
+    "NumberGreaterThan",
+    "NumberGreaterThanOrEquals",
+    "NumberInRange",
+    "NumberNotInRange",
+    "BoolEquals",
+    "StringIn",
+    "StringNotIn",
+    "StringContains",
+    "StringNotContains",
+    "StringBeginsWith",
+    "StringNotBeginsWith",
+    "StringEndsWith",
+    "StringNotEndsWith",
+    "IsNullOrUndefined",
+    "IsNotNull",
+]
 BLOB_ROLES = ("Storage Blob Data Owner", "Storage Blob Data Contributor", "Storage Blob Data Reader")
 QUEUE_ROLES = (
     "Storage Queue Data Contributor",
@@ -128,9 +149,9 @@ class Workspace(_Declared):
 class AdvancedFilter(_Declared):
     """One advanced filter of a subscription, as the REST API has it; ``values`` or ``value``."""
 
-    operator_type: str = Field(alias="operatorType")
+    operator_type: FilterOperator = Field(alias="operatorType")
     key: str
-    values: list[Any] = []
+    values: list[Any] = Field([], max_length=25)
     value: Any = None
 
 

@@ -1,0 +1,139 @@
+"""What becomes of an event: who gets it, when it is tried again, when it is given up.
+
+Source: Event Grid message delivery and retry; Dead letter and retry policies. No order is promised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import uuid
+from dataclasses import dataclass
+
+from localcloud.clock import Clock
+from localcloud.config import ACCOUNT, Resources, Subscription
+from localcloud.database import Database
+from localcloud.eventgrid.filters import wants
+from localcloud.eventgrid.schemas import Event, is_cloud_event
+from localcloud.eventgrid.store import Store
+from localcloud.eventgrid.switches import Switches
+
+log = logging.getLogger(__name__)
+
+#: Seconds before the second, third, ... try; the last one repeats.
+SCHEDULE = (10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200)
+#: Statuses with a longer least wait, in seconds; all others wait 10.
+LEAST_WAIT = {401: 300, 403: 300, 404: 300, 408: 120, 503: 30}
+FINAL_FOR_WEBHOOKS = frozenset({400, 401, 403, 413})
+FINAL_FOR_RESOURCES = frozenset({400, 403, 413})
+SUCCESS = range(200, 205)
+#: Seconds between the last try and the dead letter, and how long an unreachable container is tried.
+DEAD_LETTER_DELAY = 300
+DEAD_LETTER_PATIENCE = 4 * 3600
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What follows from a try: delivered; or again at ``retry_in`` seconds; or given up for ``reason``."""
+
+    delivered: bool = False
+    retry_in: float = 0.0
+    reason: str = ""
+
+
+def judge(subscription: Subscription, status: int, attempts: int, age: float, jitter: float) -> Verdict:
+    """Decide after the try that ended with ``status`` (0: no answer).
+
+    ``attempts`` counts this try, ``age`` is seconds since publication, ``jitter`` a chance from 0 to 1.
+    """
+    if status in SUCCESS:
+        return Verdict(delivered=True)
+    if status in (FINAL_FOR_WEBHOOKS if subscription.webhook else FINAL_FOR_RESOURCES):
+        return Verdict(reason="UndeliverableDueToHttpBadResponse")
+    if attempts >= subscription.max_delivery_attempts:
+        return Verdict(reason="MaxDeliveryAttemptsExceeded")
+    wait = max(SCHEDULE[min(attempts, len(SCHEDULE)) - 1], LEAST_WAIT.get(status, 10)) * (1 + jitter / 10)
+    if age + wait >= subscription.event_ttl_minutes * 60:
+        return Verdict(reason="TimeToLiveExceeded")
+    return Verdict(retry_in=wait)
+
+
+class Events:
+    """Takes events in and says which deliveries follow; delivering them is :mod:`localcloud.eventgrid.delivery`'s."""
+
+    def __init__(self, resources: Resources, database: Database, clock: Clock) -> None:
+        self.subscriptions = {one.name: one for one in resources.eventgrid.subscriptions}
+        self.topics = frozenset(resources.eventgrid.topics)
+        self.store = Store(database)
+        self.store.forget_others(self.subscriptions)
+        self.switches = Switches().changed(self.store.switches())
+        self.arrived = {name: asyncio.Event() for name in self.subscriptions}
+        self._resource_ids = _resource_ids(resources)
+        self._database = database
+        self._clock = clock
+        self._chance = random.Random(self.switches.seed)  # noqa: S311 (not for secrets)
+
+    def emit(self, source: str, event: Event) -> None:
+        """Keep one delivery of ``event`` for each subscription to ``source`` that wants it.
+
+        ``source`` is ``storage``, ``aml`` or a custom topic. Called within a transaction of the shared database the
+        deliveries commit with it. An event in Event Grid's schema needs ``subject``, ``eventType`` and ``data``;
+        what else it lacks is filled in.
+        """
+        event = self._completed(source, event)
+        matching = [one for one in self.subscriptions.values() if one.source == source and wants(one, event)]
+        if not matching:
+            return
+        with self._database.transaction():
+            for subscription in matching:
+                self._keep(subscription.name, event)
+        self._database.after_commit(lambda: self.wake(*(one.name for one in matching)))
+
+    def wake(self, *subscriptions: str) -> None:
+        """Let the deliveries of ``subscriptions`` (none named: all) be looked at now."""
+        for name in subscriptions or self.arrived:
+            self.arrived[name].set()
+
+    def switch(self, document: object) -> Switches:
+        """Change the switches named in ``document``; raises :class:`~localcloud.eventgrid.switches.SwitchError`."""
+        self.switches = self.switches.changed(document)
+        self.store.set_switches(self.switches.document())
+        self._chance = random.Random(self.switches.seed)  # noqa: S311
+        log.warning("event switches: %s", self.switches.document())
+        self.wake()
+        return self.switches
+
+    def jitter(self) -> float:
+        """Return a seeded chance from 0 to 1."""
+        return self._chance.random()
+
+    def _keep(self, subscription: str, event: Event) -> None:
+        switches, now = self.switches, self._clock.time()
+        if switches.off:
+            self.store.count(subscription, "switched_off")
+            return
+        self.store.count(subscription, "matched")
+        text = json.dumps(event)
+        for _ in range(switches.duplicate):
+            due = now + switches.delay + self._chance.uniform(0, switches.shuffle)
+            self.store.add(subscription, text, now, due)
+
+    def _completed(self, source: str, event: Event) -> Event:
+        if is_cloud_event(event):
+            return event
+        filled = {
+            "id": str(uuid.uuid4()),
+            "eventTime": self._clock.now().isoformat().replace("+00:00", "Z"),
+            "dataVersion": "",
+            **event,
+        }
+        return {**filled, "topic": self._resource_ids[source], "metadataVersion": "1"}
+
+
+def _resource_ids(resources: Resources) -> dict[str, str]:
+    group = f"/subscriptions/{resources.aml.subscription}/resourceGroups/{resources.aml.resource_group}/providers"
+    workspace = f"{group}/Microsoft.MachineLearningServices/workspaces/{resources.aml.workspace}"
+    topics = {name: f"{group}/Microsoft.EventGrid/topics/{name}" for name in resources.eventgrid.topics}
+    return {"storage": f"{group}/Microsoft.Storage/storageAccounts/{ACCOUNT}", "aml": workspace, **topics}
