@@ -1,0 +1,14 @@
+"""The one place where the app reads the time, so that a simulation can replace it.
+
+Orchestrators never call this: they take `current_utc_datetime` from their context and pass it on.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """The present moment, aware, UTC. Follows `time.time`, which a simulated cloud replaces."""
+    return datetime.fromtimestamp(time.time(), UTC)

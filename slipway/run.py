@@ -1,0 +1,86 @@
+"""The names of runs and of what belongs to them: deterministic, so that a step done twice finds its first work."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from slipway.names import InvalidName, model_name, shown
+from slipway.period import Period, PeriodError
+
+#: Run numbers are given one by one; more than this many of one key is no work but a mistake.
+LARGEST_NUMBER = 999_999
+
+_KEY8 = re.compile(r"[0-9a-f]{8}")
+_TAIL = re.compile(r"([0-9a-f]{8})-([1-9][0-9]{0,5})")
+_ATTEMPT = re.compile(r"(.+)-a([1-9][0-9]{0,5})")
+_STORY = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def run_key(model: str, period: Period, fingerprint: str, version: str) -> str:
+    """The identity of a piece of work, 64 hex digits: same data and definition for the same period, same key."""
+    return hashlib.sha256(f"{model}\n{period}\n{fingerprint}\n{version}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class RunId:
+    """`<model>--<period>--<key8>-<r>`: `key8` begins the run's key, `r` counts the runs of that key from 1.
+
+    At most 90 characters of `[A-Za-z0-9-]`, so that it fits into an Azure ML job's name and an instance id.
+    """
+
+    model: str
+    period: Period
+    key8: str
+    r: int = 1
+
+    def __post_init__(self) -> None:
+        model_name(self.model)
+        if not _KEY8.fullmatch(self.key8) or not 1 <= self.r <= LARGEST_NUMBER:
+            raise InvalidName(
+                f"a run's id ends in 8 hex digits and a number from 1, not in {shown(self.key8)}-{self.r}"
+            )
+
+    @classmethod
+    def of(cls, model: str, period: Period, fingerprint: str, version: str, r: int = 1) -> RunId:
+        """The id of the r-th run of this work."""
+        return cls(model, period, run_key(model, period, fingerprint, version)[:8], r)
+
+    @classmethod
+    def parse(cls, text: str) -> RunId:
+        """Read an id back. Raises InvalidName for anything that `text` would not have written."""
+        parts = text[:200].rsplit("--", 2)
+        if len(parts) == 3 and (tail := _TAIL.fullmatch(parts[2])):
+            try:
+                return cls(parts[0], Period.parse(parts[1]), tail[1], int(tail[2]))
+            except PeriodError as error:
+                raise InvalidName(f"{shown(text)} is not a run's id: {error}") from error
+        raise InvalidName(f"{shown(text)} is not a run's id: it must be <model>--<period>--<key8>-<r>")
+
+    @property
+    def text(self) -> str:
+        """The id as paths, tags and people write it."""
+        return f"{self.model}--{self.period}--{self.key8}-{self.r}"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def job_name(run: RunId, attempt: int) -> str:
+    """The Azure ML job of an attempt: `<run>-a<n>`."""
+    return f"{run}-a{attempt}"
+
+
+def instance_id(run: RunId, attempt: int, story: str | None = None) -> str:
+    """The orchestration instance of an attempt, `<run>-a<n>`, or of one of its children, `<run>-a<n>-<story>`."""
+    if story is not None and not _STORY.fullmatch(story):
+        raise InvalidName(f"{shown(story)} is not a story's name: it must be [a-z][a-z0-9_]*")
+    return job_name(run, attempt) + (f"-{story}" if story else "")
+
+
+def parse_job_name(text: str) -> tuple[RunId, int]:
+    """The run and attempt that a job's name (or an attempt's instance id) speaks of. Raises InvalidName for others."""
+    if match := _ATTEMPT.fullmatch(text[:200]):
+        return RunId.parse(match[1]), int(match[2])
+    raise InvalidName(f"{shown(text)} is not an attempt's name: it must be <run>-a<n>")
