@@ -135,7 +135,11 @@ class Storage(_Declared):
 
 
 class Workspace(_Declared):
-    """The Azure ML workspace; ``datastores`` maps their names to filesystems, ``job_identity`` is the compute's."""
+    """The Azure ML workspace; ``datastores`` maps their names to filesystems, ``job_identity`` is the compute's.
+
+    ``users`` may call it. ``nodes`` jobs run at once; each process of a job may have ``memory_mib`` of address space
+    (0: no limit), a job's outputs ``output_mib``, its log ``log_mib``.
+    """
 
     subscription: str = "00000000-0000-0000-0000-000000000001"
     resource_group: str = "local"
@@ -144,6 +148,11 @@ class Workspace(_Declared):
     compute: list[str] = ["cpu-cluster"]
     datastores: dict[str, str] = {}
     job_identity: str | None = None
+    users: list[str] = ["app", "deployer", "developer"]
+    nodes: int = Field(2, ge=1, le=64)
+    memory_mib: int = Field(0, ge=0)
+    output_mib: int = Field(20_480, ge=1)
+    log_mib: int = Field(64, ge=1)
 
 
 class AdvancedFilter(_Declared):
