@@ -68,8 +68,8 @@ class Store:
     def again(self, row: sqlite3.Row, now: float, outcome: str, due: float, dead_reason: str = "") -> None:
         """Note a failed try; ``dead_reason`` says that only the dead letter is left to be written at ``due``."""
         self._database.run(
-            "UPDATE event_deliveries SET attempts = attempts + 1, last_attempt = ?, outcome = ?, due = ?, dead_reason = ?"
-            " WHERE id = ?",
+            "UPDATE event_deliveries"
+            " SET attempts = attempts + 1, last_attempt = ?, outcome = ?, due = ?, dead_reason = ? WHERE id = ?",
             *(now, outcome, due, dead_reason, row["id"]),
         )
 
@@ -80,9 +80,9 @@ class Store:
     def forget_others(self, subscriptions: Iterable[str]) -> None:
         """Drop what is left of subscriptions that are no longer declared."""
         names = json.dumps(list(subscriptions))
-        declared = "(SELECT value FROM json_each(?))"
-        self._database.run(f"DELETE FROM event_deliveries WHERE subscription NOT IN {declared}", names)
-        self._database.run(f"DELETE FROM event_validations WHERE subscription NOT IN {declared}", names)
+        others = "WHERE subscription NOT IN (SELECT value FROM json_each(?))"
+        self._database.run("DELETE FROM event_deliveries " + others, names)
+        self._database.run("DELETE FROM event_validations " + others, names)
 
     def count(self, subscription: str, counter: str, by: int = 1) -> None:
         """Add to one of a subscription's counters."""

@@ -19,7 +19,7 @@ from localcloud.secrets import Secrets
 ISSUER = f"https://sts.windows.net/{TENANT_ID}/"
 
 
-class InvalidToken(Exception):  # noqa: N818 (reads as what it is)
+class InvalidToken(Exception):
     """A bearer token does not count; the text says why."""
 
 
