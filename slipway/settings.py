@@ -181,7 +181,7 @@ def settings() -> Settings:
         SettingsError: A required setting is absent or one breaks its rule; all of them are named, their values not.
     """
     try:
-        return Settings()  # type: ignore[call-arg]  # the environment fills it in
+        return Settings()
     except ValidationError as error:
         raise SettingsError("\n".join(_problem(detail["loc"], detail["msg"]) for detail in error.errors())) from None
     except SourceError as error:

@@ -18,10 +18,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from slipway.failure import Failed, Failure, Kind, redact
-
-#: How much of a service's answer is worth a person's time, in characters.
-MESSAGE_LIMIT = 1000
+from slipway.failure import Failed, Failure, Kind
 
 #: Status to (code, whether the same request may succeed later). A conflict may: whoever asks again decides anew.
 _BY_STATUS = {
@@ -41,7 +38,7 @@ def failure_of(error: BaseException) -> Failure:
 
     Codes: `throttled`, `unavailable`, `no-answer`, `damaged-answer`, `identity`, `unauthenticated` and `conflict`
     are transient; `access`, `not-found` and `rejected` are not. `retry_after` holds seconds, if the service named
-    a time. A `Failed` gives back the failure it carries. The message is redacted and at most `MESSAGE_LIMIT` long.
+    a time. A `Failed` gives back the failure it carries.
 
     Raises:
         BaseException: `error` itself, when it is none of these: a bug is not a failure.
@@ -70,7 +67,7 @@ def _of_response(error: HttpResponseError, response: Any) -> Failure:
 
 
 def _platform(code: str, message: str, *, transient: bool, retry_after: float | None = None) -> Failure:
-    return Failure(Kind.PLATFORM, code, redact(message)[:MESSAGE_LIMIT], transient, retry_after)
+    return Failure(Kind.PLATFORM, code, message, transient, retry_after)
 
 
 def _asked(response: Any) -> str:

@@ -1,0 +1,43 @@
+"""The Event Grid topic that is told what Slipway published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from azure.core.messaging import CloudEvent
+from azure.eventgrid import EventGridPublisherClient
+
+from slipway.azure.credential import credential
+from slipway.azure.failures import failure_of
+from slipway.failure import Failed
+from slipway.settings import settings
+
+
+def publish(event: Mapping[str, Any]) -> bool:
+    """Send one CloudEvent to the configured topic; False if none is configured.
+
+    `event` is a CloudEvent's JSON: id, source, type, subject, time (ISO 8601 with zone), data. Event Grid delivers at
+    least once, and so may we send: subscribers tell a repetition by source and id.
+
+    Raises:
+        Failed: The topic did not take the event.
+    """
+    url = settings().topic_url
+    if url is None:
+        return False
+    attributes = {name: value for name, value in event.items() if name != "specversion"}
+    try:
+        _client(url).send(CloudEvent(**{**attributes, "time": datetime.fromisoformat(event["time"])}))
+    except AzureError as error:
+        raise Failed(failure_of(error)) from error
+    return True
+
+
+@cache
+def _client(url: str) -> EventGridPublisherClient:
+    # One request a send: the orchestration's timers repeat it, and honour a Retry-After without holding a worker.
+    return EventGridPublisherClient(url, credential(), retry_total=0)
