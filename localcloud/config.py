@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -76,11 +76,6 @@ class Ports:
     eventgrid: int = 10445
     identity: int = 10446
     control: int = 7070
-
-    def option(self, port: int) -> str:
-        """Return the command-line option that moves ``port``, e.g. ``--storage-port``."""
-        name = next((f.name for f in fields(self) if getattr(self, f.name) == port), "control")
-        return f"--{name.replace('_', '-')}-port"
 
 
 class _Declared(BaseModel):
@@ -200,11 +195,13 @@ class EventGrid(_Declared):
 class FunctionApp(_Declared):
     """The Function App: whose identity it has, who an unauthenticated caller is, and its app settings.
 
-    Settings are texts with ``{placeholders}``; a mapping or list is handed over as JSON.
+    Settings are texts with ``{placeholders}``; a mapping or list is handed over as JSON. Variables of the developer's
+    environment that begin with ``override_prefix`` override them.
     """
 
     principal: str = "app"
     development_principal: str | None = "developer"
+    override_prefix: str | None = None
     settings: dict[str, str | int | bool | dict[str, Any] | list[Any]] = {}
 
 

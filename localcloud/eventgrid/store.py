@@ -80,9 +80,12 @@ class Store:
     def forget_others(self, subscriptions: Iterable[str]) -> None:
         """Drop what is left of subscriptions that are no longer declared."""
         names = json.dumps(list(subscriptions))
-        others = "WHERE subscription NOT IN (SELECT value FROM json_each(?))"
-        self._database.run("DELETE FROM event_deliveries " + others, names)
-        self._database.run("DELETE FROM event_validations " + others, names)
+        self._database.run(
+            "DELETE FROM event_deliveries WHERE subscription NOT IN (SELECT value FROM json_each(?))", names
+        )
+        self._database.run(
+            "DELETE FROM event_validations WHERE subscription NOT IN (SELECT value FROM json_each(?))", names
+        )
 
     def count(self, subscription: str, counter: str, by: int = 1) -> None:
         """Add to one of a subscription's counters."""
