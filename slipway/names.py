@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 #: What a model may be called: it becomes a folder, part of a run's id, and an Azure ML job's name.
-MODEL_PATTERN = r"[a-z](?:[a-z0-9]|-(?!-)){0,39}"
+MODEL_PATTERN = r"[a-z](?:[a-z0-9]|-(?=[a-z0-9])){0,39}"
 #: What inputs and outputs may be called: they become folders and `${{inputs.<name>}}` in a job's command.
 PORT_PATTERN = r"[a-z][a-z0-9_]{0,39}"
 #: What reader groups and owners may be called; each environment maps reader names to group ids.
@@ -32,7 +32,7 @@ class InvalidName(ValueError):
 
 def model_name(text: str) -> str:
     """Return `text` if a model may be called so, else raise InvalidName."""
-    return _checked(text, MODEL_PATTERN, "a model's name", "[a-z][a-z0-9-]{0,39} without --")
+    return _checked(text, MODEL_PATTERN, "a model's name", "[a-z][a-z0-9-]{0,39}, without -- and without - at its end")
 
 
 def port_name(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 
@@ -18,14 +17,10 @@ _ATTEMPT = re.compile(r"(.+)-a([1-9][0-9]{0,5})")
 _STORY = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def run_key(model: str, period: Period, fingerprint: str, version: str) -> str:
-    """The identity of a piece of work, 64 hex digits: same data and definition for the same period, same key."""
-    return hashlib.sha256(f"{model}\n{period}\n{fingerprint}\n{version}".encode()).hexdigest()
-
-
 @dataclass(frozen=True)
 class RunId:
-    """`<model>--<period>--<key8>-<r>`: `key8` begins the run's key, `r` counts the runs of that key from 1.
+    """`<model>--<period>--<key8>-<r>`: `key8` stands for fingerprint and definition version,
+    `r` counts the runs with that key from 1.
 
     At most 90 characters of `[A-Za-z0-9-]`, so that it fits into an Azure ML job's name and an instance id.
     """
@@ -41,11 +36,6 @@ class RunId:
             raise InvalidName(
                 f"a run's id ends in 8 hex digits and a number from 1, not in {shown(self.key8)}-{self.r}"
             )
-
-    @classmethod
-    def of(cls, model: str, period: Period, fingerprint: str, version: str, r: int = 1) -> RunId:
-        """The id of the r-th run of this work."""
-        return cls(model, period, run_key(model, period, fingerprint, version)[:8], r)
 
     @classmethod
     def parse(cls, text: str) -> RunId:
