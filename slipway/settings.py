@@ -21,6 +21,7 @@ PREFIX = "SLIPWAY_"
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_FILESYSTEM = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class SettingsError(ValueError):
@@ -67,6 +68,12 @@ def _name(text: str) -> str:
     return text
 
 
+def _filesystem(text: str) -> str:
+    if not _FILESYSTEM.fullmatch(text):
+        raise ValueError("must have 3 to 63 lower-case letters, digits and single dashes, as filesystems are named")
+    return text
+
+
 def _signing_key(secret: SecretStr) -> SecretStr:
     try:
         key = base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
@@ -81,6 +88,7 @@ TokenUrl = Annotated[str, AfterValidator(_token_url)]
 LinkUrl = Annotated[str, AfterValidator(_link_url)]
 Guid = Annotated[str, AfterValidator(_guid)]
 Name = Annotated[str, AfterValidator(_name)]
+Filesystem = Annotated[str, AfterValidator(_filesystem)]
 SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
 
 
@@ -101,13 +109,13 @@ class Settings(BaseSettings):
     lake_url: TokenUrl = Field(
         description="ADLS Gen2 endpoint of the lake, https://ACCOUNT.dfs.core.windows.net. Its blob endpoint follows."
     )
-    landing_filesystems: list[Name] = Field(
+    landing_filesystems: list[Filesystem] = Field(
         ["landing"],
         min_length=1,
         description="Filesystems upstream data land in, as a JSON list; the app only reads them.",
     )
-    models_filesystem: Name = Field("models", description="Filesystem of staged inputs and published outputs.")
-    control_filesystem: Name = Field("control", description="Filesystem of Slipway's own records.")
+    models_filesystem: Filesystem = Field("models", description="Filesystem of staged inputs and published outputs.")
+    control_filesystem: Filesystem = Field("control", description="Filesystem of Slipway's own records.")
     copy_block_threshold_mib: int = Field(
         5000,
         ge=1,

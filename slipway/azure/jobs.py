@@ -1,11 +1,10 @@
 """Azure ML jobs: submit one, read it, end it.
 
-azure-ai-ml submits, because it knows how a job document becomes a request. What it lacks (a failed job's error, its
-log, the service's own time) or does slowly (reading costs it 7 ms of CPU a job) goes through a thin client.
+azure-ai-ml submits, because it knows how a job document becomes a request. What it does slowly (reading costs it 7 ms
+of CPU a job) or hides (the service's own time) goes through a thin client; why a job failed stands in job_details.
 Nothing here repeats a request: the orchestration does, on durable timers, so that no worker sits out a Retry-After.
 
-Sources: Azure ML REST reference, Jobs - Create Or Update, Get, Cancel; the run history service as azure-ai-ml's own
-`jobs.stream` calls it.
+Source: Azure ML REST reference, Jobs - Create Or Update, Get, Cancel.
 """
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from slipway.azure.credential import credential
 from slipway.azure.failures import failure_of
-from slipway.azure.history import History
 from slipway.azure.workspace import ml_client, thin_client
 from slipway.failure import Failed, Failure, Kind
 from slipway.job import KEY_TAG
@@ -102,7 +100,6 @@ class Jobs:
         self._settings = settings
         self._credential = credential
         self._arm = thin_client(settings.arm_url, credential)
-        self._history = History(settings, credential)
 
     def submit(self, name: str, document: Mapping[str, Any], tags: Mapping[str, str], key: str) -> Submitted:
         """Create the job `name` from a filled-in document, which follows the schema of a command job's YAML.
@@ -148,14 +145,6 @@ class Jobs:
             Failed: The request could not be made: lost, throttled, not allowed.
         """
         self._send("POST", self._path(name, "/cancel"), tolerated=frozenset({400, 404, 409}))
-
-    def error(self, name: str) -> str:
-        """Say why the job `name` failed, as `code: message`, redacted; empty where the service tells nothing."""
-        return self._history.error(name)
-
-    def log(self, name: str) -> str:
-        """Read the end of what the job `name` printed (64 KiB), redacted; empty where there is nothing to read."""
-        return self._history.log(name)
 
     @cached_property
     def _ml(self) -> MLClient:

@@ -1,4 +1,4 @@
-"""What the run history service knows about a job and the job resource does not: why it failed, and what it printed.
+"""What the job resource does not tell and the run history service does: why a job failed, and what it printed.
 
 Both are for people to read, so both are best effort: nothing is decided by them.
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -18,9 +18,10 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.rest import HttpRequest
 
+from slipway.azure.credential import credential
 from slipway.azure.workspace import ThinClient, thin_client
 from slipway.failure import redact
-from slipway.settings import Settings
+from slipway.settings import Settings, settings
 
 #: How much of a log is read to find its end, in bytes. A longer one is for the studio.
 LOG_LIMIT = 32 * 1024 * 1024
@@ -36,7 +37,7 @@ class _Services:
     log_hosts: frozenset[str]
 
 
-class History:
+class JobDetails:
     """The run history of one workspace. Threads may share it; nothing is sent before the first call."""
 
     def __init__(self, settings: Settings, credential: TokenCredential) -> None:
@@ -54,7 +55,7 @@ class History:
         return redact(": ".join(str(error[part]) for part in ("code", "message") if error.get(part)))
 
     def log(self, name: str, tail: int = 64 * 1024) -> str:
-        """Read the last `tail` bytes of what the job `name` printed, redacted line by line; empty where there is nothing.
+        """Read the last `tail` bytes of what the job `name` printed, each line redacted; empty where there is nothing.
 
         Log files lie at addresses the service hands out. Only those of the workspace's own services and storage
         account are read, and never with a token: such an address carries its own signature.
@@ -100,6 +101,12 @@ class History:
                     raise ValueError(f"it is longer than {LOG_LIMIT} bytes; read it in the studio")
         lines = b"".join(last)[-tail:].decode(errors="replace").splitlines()
         return "\n".join(redact(line) for line in lines)
+
+
+@cache
+def job_details() -> JobDetails:
+    """Return the job details of the configured workspace; one client for the process."""
+    return JobDetails(settings(), credential())
 
 
 def _json(client: ThinClient, url: str) -> dict[str, Any]:
