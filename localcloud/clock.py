@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import mmap
+import re
 import struct
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 _OFFSET = struct.Struct("d")
 #: Captured here because the functions host replaces ``time.time`` by ``Clock.time`` in its own process.
 _real_time = time.time
+_DURATION = re.compile(r"(-)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 #: A waiter looks again at least this often (seconds), so that a laptop that slept is noticed.
 _LONGEST_WAIT = 60.0
 
@@ -83,6 +85,16 @@ class Clock:
     def _move_to(self, offset: float) -> None:
         _OFFSET.pack_into(self._offset, 0, offset)
         self.changed()
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of ``90``, ``45s``, ``30m``, ``6h``, ``2d``, ``1h30m`` or ``-1h``; raises ValueError."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not any(match.groups()[1:]):
+        raise ValueError(f"{text!r} is no duration; write 90, 45s, 30m, 6h, 2d, 1h30m or -1h")
+    sign, days, hours, minutes, seconds = match.groups()
+    total = int(days or 0) * 86400 + int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
+    return -total if sign else total
 
 
 def _map(path: Path) -> mmap.mmap:

@@ -89,7 +89,7 @@ class Running:
 
 
 def settle(ports: Ports) -> Ports:
-    """Return ``ports`` with free ones in place of 0; raises :class:`PortTakenError` when one that was named is taken."""
+    """Return ``ports`` with free ones in place of 0; raises :class:`PortTakenError` when a named one is taken."""
     chosen: dict[str, int] = {}
     held: list[socket.socket] = []
     try:

@@ -7,7 +7,6 @@ Nothing of the developer's own environment reaches the app, apart from what ever
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +38,6 @@ def of_app(
         "AZUREML_DEV_URL_MFE": endpoints.aml,
         "AzureWebJobsStorage__blobServiceUri": endpoints.storage_tls,
         "AzureWebJobsStorage__queueServiceUri": endpoints.storage_tls,
-        "AzureWebJobsStorage__tableServiceUri": endpoints.storage_tls,
         "AzureWebJobsStorage__credential": "managedidentity",
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
@@ -141,8 +139,3 @@ def _filled(name: str, text: str, values: dict[str, str]) -> str:
 def _text(value: Any) -> str:
     """Return a setting as the text an environment variable holds; structures become JSON."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def callers() -> dict[str, str]:
-    """Return the environment of this process."""
-    return dict(os.environ)

@@ -1,0 +1,153 @@
+"""The control endpoint: health, clock, faults, event switches and a view of the lake, on plain loopback http.
+
+Calls that change something need the header ``X-Localcloud: 1``, which no page of another origin can send unasked, and
+every call has to name the loopback as its host, so that no foreign name can be pointed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from localcloud import page
+from localcloud.clock import Clock, parse_duration
+from localcloud.eventgrid.rules import Events
+from localcloud.eventgrid.switches import SwitchError
+from localcloud.faults import FaultError, Faults, Rule
+from localcloud.http import HOST, Handler, Surroundings, announce, application, error
+
+State = Mapping[str, Any]
+
+
+class Files(Protocol):
+    """The lake as far as it can be looked at here."""
+
+    def entries(self, path: str) -> list[dict[str, Any]]:
+        """Return what lies in a folder: ``name``, ``is_directory``, ``length``, ``modified``; LookupError if nothing."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's content; None for a folder; LookupError if nothing is there."""
+
+
+def make(
+    surroundings: Surroundings, events: Events, files: Files, state: Callable[[], Awaitable[State]]
+) -> web.Application:
+    """Return the control application; ``state`` gathers what the page and ``/state`` show."""
+    app = application("control", surroundings)
+    app.middlewares.append(_guarded)
+    control = _Control(surroundings.clock, surroundings.faults, events, files, state)
+    app.router.add_get("/", control.home)
+    app.router.add_get("/state", control.state)
+    app.router.add_get("/health", control.health)
+    app.router.add_get("/clock", control.clock)
+    app.router.add_post("/clock", control.move_clock)
+    app.router.add_get("/faults", control.faults)
+    app.router.add_post("/faults", control.add_fault)
+    app.router.add_delete("/faults", control.clear_faults)
+    app.router.add_get("/events", control.events)
+    app.router.add_post("/events", control.switch_events)
+    app.router.add_get("/files/{path:.*}", control.files)
+    return app
+
+
+@web.middleware
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.url.host not in {HOST, "localhost"}:
+        return error(request, 403, "Forbidden", f"The control endpoint answers to {HOST} and localhost only.")
+    if request.method != "GET" and request.headers.get("X-Localcloud") != "1":
+        return error(request, 403, "Forbidden", "A call that changes something needs the header X-Localcloud: 1.")
+    await announce(request, request.method.title(), request.path)
+    try:
+        return await handler(request)
+    except (FaultError, SwitchError, ValueError, TypeError) as problem:
+        return error(request, 400, "BadRequest", str(problem))
+
+
+class _Control:
+    def __init__(
+        self,
+        clock: Clock,
+        faults: Faults,
+        events: Events,
+        files: Files,
+        state: Callable[[], Awaitable[State]],
+    ) -> None:
+        self._clock = clock
+        self._faults = faults
+        self._events = events
+        self._files = files
+        self._state = state
+
+    async def home(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        """Show the state page."""
+        return web.Response(text=page.home(await self._state()), content_type="text/html")
+
+    async def state(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        """Answer what the state page shows, as JSON."""
+        return web.json_response(await self._state())
+
+    async def health(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        """Answer 200 when every service answers, else 503."""
+        services = (await self._state())["services"]
+        healthy = all(service["healthy"] for service in services)
+        return web.json_response({"healthy": healthy, "services": services}, status=200 if healthy else 503)
+
+    async def clock(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        """Answer the cloud's time."""
+        return web.json_response({"now": self._clock.now().isoformat(), "offset": self._clock.offset})
+
+    async def move_clock(self, request: web.Request) -> web.Response:
+        """Move the clock: ``{"advance": "6h"}`` or ``{"set": "2013-02-01T00:00:00Z"}``."""
+        document = await request.json()
+        match document:
+            case {"advance": str() | int() | float() as duration, **rest} if not rest:
+                self._clock.advance(parse_duration(str(duration)))
+            case {"set": str() as moment, **rest} if not rest:
+                self._clock.set(datetime.fromisoformat(moment))
+            case _:
+                raise ValueError('move the clock with {"advance": "6h"} or {"set": "2013-02-01T00:00:00Z"}')
+        return await self.clock(request)
+
+    async def faults(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        """Answer the rules that are on, with how often each matched and fired."""
+        return web.json_response({"seed": self._faults.seed, "rules": self._faults.documents()})
+
+    async def add_fault(self, request: web.Request) -> web.Response:
+        """Switch one rule on."""
+        self._faults.add(Rule.parse(await request.json()))
+        return await self.faults(request)
+
+    async def clear_faults(self, request: web.Request) -> web.Response:
+        """Switch all rules off."""
+        self._faults.clear()
+        return await self.faults(request)
+
+    async def events(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        """Answer the event switches and the counters of each subscription."""
+        return web.json_response(
+            {"switches": self._events.switches.document(), "subscriptions": self._events.store.counters()}
+        )
+
+    async def switch_events(self, request: web.Request) -> web.Response:
+        """Change the switches that are named."""
+        self._events.switch(await request.json())
+        return await self.events(request)
+
+    async def files(self, request: web.Request) -> web.Response:
+        """Show a folder of the lake (JSON for who accepts only that) or give a file's bytes."""
+        path = request.match_info["path"].strip("/")
+        try:
+            content = self._files.read(path)
+            if content is not None:
+                # Never as a page of this origin: files come from anywhere.
+                headers = {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
+                return web.Response(body=content, content_type="application/octet-stream", headers=headers)
+            entries = self._files.entries(path)
+        except LookupError:
+            return error(request, 404, "PathNotFound", f"There is nothing at {path or '/'}.")
+        if "text/html" in request.headers.get("Accept", ""):
+            return web.Response(text=page.folder(path, entries), content_type="text/html")
+        return web.json_response({"path": path, "entries": entries})

@@ -1,0 +1,122 @@
+"""The state page and the folder view, as plain HTML without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+_STYLE = """
+:root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif }
+body { max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.4rem } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem }
+table { border-collapse: collapse; width: 100% }
+th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #8884; vertical-align: top }
+th { font-weight: 600 } td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere }
+.bad { color: #c22; font-weight: 600 } .quiet { opacity: .65 }
+"""
+
+
+def home(state: Mapping[str, Any]) -> str:
+    """Return the state page of what ``/state`` answers."""
+    healthy = all(service["healthy"] for service in state["services"])
+    sections = [
+        f"<h1>localcloud {'' if healthy else '<span class=bad>is not healthy</span>'}</h1>",
+        f"<p>App <b>{escape(state['app'])}</b>, state in {escape(state['state'])}. Clock: {escape(state['now'])}"
+        f"{_offset(state['offset'])}. <a href='/files/'>{state['files']} files in the lake</a>.</p>",
+        _section("Services", ("service", "address", "health"), map(_service, state["services"])),
+        _section("Orchestrations", ("orchestrator", "state", "instances"), state["instances"]),
+        _section("Event deliveries", ("subscription", "counts"), _counters(state["events"]["subscriptions"])),
+        _section("Event switches that are on", ("switch", "value"), _switched_on(state["events"])),
+        _section("Faults that are on", ("fault", "matched", "fired", "rule"), map(_fault, state["faults"])),
+        _section(
+            "Newest requests",
+            ("when", "service", "request", "status", "ms", "caller"),
+            map(_request, state["requests"]),
+        ),
+    ]
+    return _document("localcloud", sections)
+
+
+def folder(path: str, entries: Sequence[Mapping[str, Any]]) -> str:
+    """Return the view of one folder of the lake."""
+    parts = path.split("/") if path else []
+    crumbs = ["<a href='/'>localcloud</a>", "<a href='/files/'>lake</a>"]
+    crumbs += [f"<a href='{_link('/'.join(parts[: n + 1]))}/'>{escape(part)}</a>" for n, part in enumerate(parts)]
+    rows = (
+        (
+            _Raw(f"<a href='{_link(f'{path}/{one["name"]}'.strip('/'))}'>{escape(one['name'])}{_slash(one)}</a>"),
+            "" if one["is_directory"] else one["length"],
+            one["modified"],
+        )
+        for one in entries
+    )
+    return _document(
+        path or "lake", [f"<h1>{' / '.join(crumbs)}</h1>", _section("", ("name", "bytes", "modified"), rows)]
+    )
+
+
+class _Raw(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def _document(title: str, sections: Iterable[str]) -> str:
+    head = f"<meta charset=utf-8><title>{escape(title)}</title><style>{_STYLE}</style>"
+    return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(sections)}</body></html>"
+
+
+def _section(title: str, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = ["<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>" for row in rows]
+    heading = f"<h2>{escape(title)}</h2>" if title else ""
+    if not lines:
+        return f"{heading}<p class=quiet>None.</p>"
+    header = "".join(f"<th>{escape(head)}</th>" for head in heads)
+    return f"{heading}<table><tr>{header}</tr>{''.join(lines)}</table>"
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, _Raw) else escape(str(value))
+
+
+def _service(service: Mapping[str, Any]) -> Sequence[Any]:
+    health = "answers" if service["healthy"] else _Raw(f"<span class=bad>{escape(service['problem'])}</span>")
+    return service["name"], service["address"], health
+
+
+def _counters(subscriptions: Mapping[str, Mapping[str, int]]) -> Iterable[Sequence[str]]:
+    return (
+        (name, ", ".join(f"{count} {what}" for what, count in counts.items())) for name, counts in subscriptions.items()
+    )
+
+
+def _switched_on(events: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in events["switches"].items() if value and (name, value) != ("duplicate", 1)]
+
+
+def _fault(rule: Mapping[str, Any]) -> Sequence[Any]:
+    shown = {
+        name: value
+        for name, value in rule.items()
+        if value not in (None, "*") and name not in ("id", "matched", "fired")
+    }
+    return rule["id"], rule["matched"], rule["fired"], shown
+
+
+def _request(one: Mapping[str, Any]) -> Sequence[Any]:
+    what = f"{one['method']} {one['path']} {one['operation']}"
+    return one["when"], one["service"], what, one["status"], one["milliseconds"], one["caller"]
+
+
+def _offset(seconds: float) -> str:
+    return f" ({seconds:+.0f} s from real time)" if abs(seconds) >= 1 else ""
+
+
+def _link(path: str) -> str:
+    return f"/files/{quote(path)}"
+
+
+def _slash(entry: Mapping[str, Any]) -> str:
+    return "/" if entry["is_directory"] else ""
