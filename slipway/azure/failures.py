@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
@@ -21,7 +22,7 @@ from azure.core.exceptions import (
 from slipway.failure import Failed, Failure, Kind
 
 #: Status to (code, whether the same request may succeed later). A conflict may: whoever asks again decides anew.
-_BY_STATUS = {
+_BY_STATUS: Mapping[int, tuple[str, bool]] = {
     HTTPStatus.UNAUTHORIZED: ("unauthenticated", True),
     HTTPStatus.FORBIDDEN: ("access", False),
     HTTPStatus.NOT_FOUND: ("not-found", False),
@@ -61,7 +62,7 @@ def failure_of(error: BaseException) -> Failure:
 def _of_response(error: HttpResponseError, response: Any) -> Failure:
     status = error.status_code or response.status_code
     usual = ("unavailable", True) if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ("rejected", False)
-    code, transient = _BY_STATUS.get(HTTPStatus(status), usual)
+    code, transient = _BY_STATUS.get(status, usual)
     message = f"{_asked(response)} was answered {status} {_service_code(error)}: {_first_line(error)}"
     return _platform(code, message, transient=transient, retry_after=_retry_after(response.headers))
 
