@@ -26,7 +26,7 @@ class Files(Protocol):
     """The lake as far as it can be looked at here."""
 
     def entries(self, path: str) -> list[dict[str, Any]]:
-        """Return what lies in a folder: ``name``, ``is_directory``, ``length``, ``modified``; LookupError if nothing."""
+        """Return a folder's ``name``, ``is_directory``, ``length``, ``modified``; LookupError if nothing is there."""
 
     def read(self, path: str) -> bytes | None:
         """Return a file's content; None for a folder; LookupError if nothing is there."""

@@ -21,20 +21,20 @@ th { font-weight: 600 } td { font-variant-numeric: tabular-nums; overflow-wrap: 
 def home(state: Mapping[str, Any]) -> str:
     """Return the state page of what ``/state`` answers."""
     healthy = all(service["healthy"] for service in state["services"])
+    facts = (
+        f"<p>App <b>{escape(state['app'])}</b>, state in {escape(state['state'])}. Clock: {escape(state['now'])}"
+        f"{_offset(state['offset'])}. <a href='/files/'>{state['files']} files in the lake</a>.</p>"
+    )
+    requests = ("when", "service", "request", "status", "ms", "caller")
     sections = [
         f"<h1>localcloud {'' if healthy else '<span class=bad>is not healthy</span>'}</h1>",
-        f"<p>App <b>{escape(state['app'])}</b>, state in {escape(state['state'])}. Clock: {escape(state['now'])}"
-        f"{_offset(state['offset'])}. <a href='/files/'>{state['files']} files in the lake</a>.</p>",
+        facts,
         _section("Services", ("service", "address", "health"), map(_service, state["services"])),
         _section("Orchestrations", ("orchestrator", "state", "instances"), state["instances"]),
         _section("Event deliveries", ("subscription", "counts"), _counters(state["events"]["subscriptions"])),
         _section("Event switches that are on", ("switch", "value"), _switched_on(state["events"])),
         _section("Faults that are on", ("fault", "matched", "fired", "rule"), map(_fault, state["faults"])),
-        _section(
-            "Newest requests",
-            ("when", "service", "request", "status", "ms", "caller"),
-            map(_request, state["requests"]),
-        ),
+        _section("Newest requests", requests, map(_request, state["requests"])),
     ]
     return _document("localcloud", sections)
 
@@ -44,17 +44,9 @@ def folder(path: str, entries: Sequence[Mapping[str, Any]]) -> str:
     parts = path.split("/") if path else []
     crumbs = ["<a href='/'>localcloud</a>", "<a href='/files/'>lake</a>"]
     crumbs += [f"<a href='{_link('/'.join(parts[: n + 1]))}/'>{escape(part)}</a>" for n, part in enumerate(parts)]
-    rows = (
-        (
-            _Raw(f"<a href='{_link(f'{path}/{one["name"]}'.strip('/'))}'>{escape(one['name'])}{_slash(one)}</a>"),
-            "" if one["is_directory"] else one["length"],
-            one["modified"],
-        )
-        for one in entries
-    )
-    return _document(
-        path or "lake", [f"<h1>{' / '.join(crumbs)}</h1>", _section("", ("name", "bytes", "modified"), rows)]
-    )
+    rows = (_entry(path, one) for one in entries)
+    content = _section("", ("name", "bytes", "modified"), rows)
+    return _document(path or "lake", [f"<h1>{' / '.join(crumbs)}</h1>", content])
 
 
 class _Raw(str):
@@ -110,13 +102,15 @@ def _request(one: Mapping[str, Any]) -> Sequence[Any]:
     return one["when"], one["service"], what, one["status"], one["milliseconds"], one["caller"]
 
 
+def _entry(path: str, entry: Mapping[str, Any]) -> Sequence[Any]:
+    name = escape(entry["name"] + ("/" if entry["is_directory"] else ""))
+    address = _link("/".join(part for part in (path, entry["name"]) if part))
+    return _Raw(f"<a href='{address}'>{name}</a>"), "" if entry["is_directory"] else entry["length"], entry["modified"]
+
+
 def _offset(seconds: float) -> str:
     return f" ({seconds:+.0f} s from real time)" if abs(seconds) >= 1 else ""
 
 
 def _link(path: str) -> str:
     return f"/files/{quote(path)}"
-
-
-def _slash(entry: Mapping[str, Any]) -> str:
-    return "/" if entry["is_directory"] else ""
