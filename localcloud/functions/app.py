@@ -1,0 +1,178 @@
+"""Loads ``function_app.py`` and lists its functions, through azure-functions' own objects.
+
+Source: azure-functions-python-worker, ``loader.py`` and ``functions.py``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import azure.functions as func
+
+from localcloud.functions.host_json import AppError
+
+#: Triggers this host fires; functions of another kind are listed and refused by name.
+TRIGGERS = (
+    "httpTrigger",
+    "timerTrigger",
+    "eventGridTrigger",
+    "queueTrigger",
+    "orchestrationTrigger",
+    "activityTrigger",
+)
+_OTHER_BINDINGS = ("durableClient", "http")
+#: Names of durable functions as they are called, by the field of their trigger binding.
+_CALL_NAMES = {"orchestrationTrigger": "orchestration", "activityTrigger": "activity", "entityTrigger": "entity_name"}
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function of the app. ``called_as`` is the name a durable function is called by; ``refused`` names a feature
+    of it that this host does not have, or is empty."""
+
+    name: str
+    trigger: dict[str, Any]
+    inputs: dict[str, str]  #: names of input bindings to their types, the trigger's included
+    call: Callable[..., Any]
+    is_async: bool
+    wants_context: bool
+    output: str  #: the binding type whose converter encodes the result, or ""
+    called_as: str
+    refused: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The trigger's type, e.g. ``httpTrigger``."""
+        return str(self.trigger["type"])
+
+
+@dataclass
+class App:
+    """The functions of one app, by name and, for durable ones, by the name they are called by (ignoring case)."""
+
+    functions: dict[str, Function] = field(default_factory=dict)
+    durable: dict[tuple[str, str], Function] = field(default_factory=dict)
+
+    def add(self, function: Function) -> None:
+        """List a function."""
+        self.functions[function.name] = function
+        if function.kind in _CALL_NAMES:
+            self.durable[function.kind, function.called_as.casefold()] = function
+
+    def of_kind(self, kind: str) -> list[Function]:
+        """Return the enabled functions with this trigger that the host can run."""
+        return [f for f in self.functions.values() if f.kind == kind and not f.refused and not is_disabled(f.name)]
+
+    def durable_function(self, kind: str, name: str) -> Function | None:
+        """Return the orchestrator or activity called ``name``, or None."""
+        found = self.durable.get((kind, name.casefold()))
+        return None if found is None or found.refused or is_disabled(found.name) else found
+
+
+def is_disabled(name: str) -> bool:
+    """Say whether the setting ``AzureWebJobs.NAME.Disabled`` switches a function off."""
+    values = (os.environ.get(key, "") for key in (f"AzureWebJobs.{name}.Disabled", f"AzureWebJobs_{name}_Disabled"))
+    return any(value.lower() in ("true", "1") for value in values)
+
+
+def load_app(folder: Path) -> App:
+    """Import the app in ``folder``, which becomes the current directory; raises :class:`AppError`."""
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    packages = folder / ".python_packages" / "lib" / "site-packages"
+    if packages.is_dir():
+        sys.path.insert(0, str(packages))
+    app = App()
+    for found in _registered(_import()):
+        app.add(_function(found))
+    if not app.functions:
+        raise AppError(f"{folder}: the app registers no function; decorate at least one")
+    return app
+
+
+def _import() -> Any:
+    file_name = os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")
+    if not Path(file_name).exists():
+        raise AppError(f"{Path.cwd()} has no {file_name}: a Python app of the v2 model registers its functions there")
+    try:
+        return importlib.import_module(Path(file_name).stem)
+    except Exception as problem:
+        raise AppError(f"{file_name} cannot be imported:\n{traceback.format_exc()}") from problem
+
+
+def _registered(module: Any) -> list[Any]:
+    """Return the functions of the module's one FunctionApp, built and validated by azure-functions itself."""
+    apps = {id(value): value for value in vars(module).values() if isinstance(value, func.FunctionRegister)}
+    if len(apps) != 1:
+        raise AppError(
+            f"{module.__name__}.py holds {len(apps)} FunctionApp objects at top level; exactly one is needed."
+            " Use Blueprint and app.register_functions for more files."
+        )
+    try:
+        return list(next(iter(apps.values())).get_functions())
+    except Exception as problem:
+        raise AppError(f"the functions cannot be indexed: {problem}") from problem
+
+
+def _function(found: Any) -> Function:
+    name, call = found.get_function_name(), found.get_user_function()
+    bindings = found.get_bindings_dict()["bindings"]
+    trigger = next(b for b in bindings if b["name"] == found.get_trigger().name)
+    inputs = {b["name"]: b["type"] for b in bindings if _direction(b) == "IN"}
+    returned = next((b["type"] for b in bindings if b["name"] == "$return"), "")
+    implicit = trigger["type"] if trigger["type"] in _CALL_NAMES else ""
+    refused = _refused(trigger, bindings, found.get_settings_dict("retry_policy"))
+    return Function(
+        name=name,
+        trigger=trigger,
+        inputs=inputs,
+        call=call,
+        is_async=inspect.iscoroutinefunction(call),
+        wants_context=_checked_parameters(name, call, bindings),
+        output=returned or implicit,
+        called_as=_called_as(found.get_trigger(), name),
+        refused=refused,
+    )
+
+
+def _direction(binding: dict[str, Any]) -> str:
+    return str(binding.get("direction", "IN")).upper()
+
+
+def _called_as(trigger: Any, name: str) -> str:
+    """Return the name of a durable function for callers, which its decorator may override."""
+    return str(getattr(trigger, _CALL_NAMES.get(trigger.type, ""), None) or name)
+
+
+def _refused(trigger: dict[str, Any], bindings: list[dict[str, Any]], retry: Any) -> str:
+    if trigger["type"] not in TRIGGERS:
+        return f"the trigger {trigger['type']}"
+    for binding in bindings:
+        if binding is not trigger and binding["type"] not in _OTHER_BINDINGS:
+            return f"the binding {binding['type']}"
+        if binding["type"] == "http" and binding["name"] != "$return":
+            return "HTTP output bindings other than $return"
+    return "the retry decorator" if retry else ""
+
+
+def _checked_parameters(name: str, call: Callable[..., Any], bindings: list[dict[str, Any]]) -> bool:
+    """Hold parameters against bindings as the real worker does; returns whether ``context`` is to be filled in."""
+    parameters = inspect.signature(call).parameters
+    bound = {b["name"] for b in bindings} - {"$return"}
+    wants_context = "context" in parameters and "context" not in bound
+    declared = set(parameters) - ({"context"} if wants_context else set())
+    if declared - bound:
+        raise AppError(
+            f"function {name}: the parameters {sorted(declared - bound)} are declared in Python but bound to nothing"
+        )
+    if bound - declared:
+        raise AppError(f"function {name}: the bindings {sorted(bound - declared)} have no parameter in Python")
+    return wants_context

@@ -1,0 +1,37 @@
+"""Why the engine does not do what a client asks, each with the HTTP status the extension answers."""
+
+from __future__ import annotations
+
+
+class DurableError(Exception):
+    """Base of what the management API answers with a body; ``status`` is the HTTP status, ``kind`` the .NET type named."""
+
+    status = 500
+    kind = "System.InvalidOperationException"
+
+
+class BadRequestError(DurableError):
+    """The call itself is wrong: unknown function, an id that is no id, a body that is no JSON."""
+
+    status = 400
+    kind = "System.ArgumentException"
+
+
+class InstanceExistsError(DurableError):
+    """An instance of this id is not finished yet and may not be replaced."""
+
+
+class WrongStateError(DurableError):
+    """The instance cannot be suspended, resumed or rewound in its present state."""
+
+
+class NotFoundError(DurableError):
+    """There is no instance of this id."""
+
+    status = 404
+
+
+class GoneError(DurableError):
+    """The instance is finished: nothing can reach it any more."""
+
+    status = 410

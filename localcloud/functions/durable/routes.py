@@ -1,0 +1,217 @@
+"""The durable HTTP API: one handler for the SDK's loopback endpoint (no key) and the public management webhook.
+
+Source: azure-functions-durable-extension, ``HttpApiHandler.cs``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from localcloud.functions.durable.binding import Addresses
+from localcloud.functions.durable.client import Client
+from localcloud.functions.durable.errors import BadRequestError, DurableError, GoneError, NotFoundError
+from localcloud.functions.durable.events import STATUS_BY_TITLE, Status, moment_of, stamp
+from localcloud.functions.durable.store import Filter, Instance
+from localcloud.functions.durable.view import history_payload, status_payload
+from localcloud.http import refuse
+
+_TOKEN = "x-ms-continuation-token"  # noqa: S105 (a header's name)
+_PAGE = 100
+_CONTROLS = ("terminate", "suspend", "resume", "rewind")
+
+
+class Api:
+    """Answers requests whose path below the endpoint is given in segments."""
+
+    def __init__(self, client: Client, addresses: Addresses, origin: Callable[[], str]) -> None:
+        self._client = client
+        self._addresses = addresses
+        self._origin = origin
+
+    async def answer(self, request: web.Request, tail: str) -> web.Response:
+        """Answer one request; ``tail`` is what follows the endpoint's own path, already decoded."""
+        try:
+            return await self._route(request, [part for part in tail.split("/") if part])
+        except (NotFoundError, GoneError) as problem:
+            return web.Response(status=problem.status)
+        except DurableError as problem:
+            return _error(problem)
+
+    async def _route(self, request: web.Request, path: list[str]) -> web.Response:
+        match request.method, [path[0].lower() if path else "", *path[1:]]:
+            case "POST", ["orchestrators", name]:
+                return await self._start(request, name, None)
+            case "POST", ["orchestrators", name, instance_id]:
+                return await self._start(request, name, instance_id)
+            case "GET", ["instances"]:
+                return self._list(request)
+            case "DELETE", ["instances"]:
+                return self._purge_where(request)
+            case "GET", ["instances", instance_id]:
+                return self._status(request, instance_id)
+            case "DELETE", ["instances", instance_id]:
+                return _deleted(self._client.purge(instance_id))
+            case "POST", ["instances", instance_id, word, event_name] if word.lower() == "raiseevent":
+                return await self._raise_event(request, instance_id, event_name)
+            case "POST", ["instances", instance_id, word] if word.lower() in _CONTROLS:
+                return self._control(request, instance_id, word.lower())
+            case "POST", ["instances", instance_id, word] if word.lower() == "restart":
+                return self._restart(request, instance_id)
+            case _, ["entities", *_]:
+                return refuse(request, "durable entities")
+        return web.Response(status=404)
+
+    async def _start(self, request: web.Request, name: str, instance_id: str | None) -> web.Response:
+        query = _query(request)
+        input_text = await _json_body(request)
+        instance_id = self._client.start(name, instance_id, input_text, query.get("version"))
+        timeout = _seconds(query, "timeout")
+        if timeout is not None and _seconds(query, "pollinginterval") is not None:
+            finished = await self._client.engine.wait_until_finished(instance_id, timeout)
+            if finished is not None and finished.status.finished:
+                return _waited(finished)
+        return self._check_status(request, instance_id)
+
+    def _check_status(self, request: web.Request, instance_id: str) -> web.Response:
+        payload = self._addresses.check_status(self._origin_for(request), instance_id)
+        headers = {"Location": payload["statusQueryGetUri"], "Retry-After": "10"}
+        return web.json_response(payload, status=202, headers=headers)
+
+    def _origin_for(self, request: web.Request) -> str:
+        """Return where the caller reaches the webhooks: its own origin, unless it came to the loopback endpoint."""
+        return f"{request.scheme}://{request.host}" if request.path.startswith("/runtime/") else self._origin()
+
+    def _status(self, request: web.Request, instance_id: str) -> web.Response:
+        query = _query(request)
+        instance = self._client.existing(instance_id)
+        show_input = _flag(query, "showinput", default=True)
+        payload = status_payload(instance, show_input=show_input)
+        if _flag(query, "showhistory") and instance.status is not Status.PENDING:
+            payload["historyEvents"] = history_payload(
+                self._client.history(instance_id), show_output=_flag(query, "showhistoryoutput"), show_input=show_input
+            )
+        if not instance.status.finished:
+            location = self._addresses.management(self._origin_for(request), instance_id)["statusQueryGetUri"]
+            return web.json_response(payload, status=202, headers={"Location": location, "Retry-After": "5"})
+        failed = instance.status is Status.FAILED and _flag(query, "returninternalservererroronfailure")
+        return web.json_response(payload, status=500 if failed else 200)
+
+    def _list(self, request: web.Request) -> web.Response:
+        query = _query(request)
+        after = _decode_token(request.headers.get(_TOKEN))
+        top = int(query.get("top", "0")) if query.get("top", "0").isdigit() else 0
+        page, token = self._client.query(_filter(query), after, top or _PAGE)
+        show_input = _flag(query, "showinput", default=True)
+        headers = {_TOKEN: _encode_token(token)} if token else {}
+        return web.json_response([status_payload(i, show_input=show_input) for i in page], headers=headers)
+
+    def _purge_where(self, request: web.Request) -> web.Response:
+        query = _query(request)
+        if not query.get("createdtimefrom"):
+            raise BadRequestError("Please provide value for 'createdTimeFrom' parameter.")
+        return _deleted(self._client.purge_where(_filter(query)))
+
+    async def _raise_event(self, request: web.Request, instance_id: str, name: str) -> web.Response:
+        if request.content_type != "application/json":
+            raise BadRequestError("Only application/json request content is supported")
+        self._client.raise_event(instance_id, name, await _json_body(request))
+        return web.Response(status=202)
+
+    def _control(self, request: web.Request, instance_id: str, word: str) -> web.Response:
+        getattr(self._client, word)(instance_id, _query(request).get("reason", ""))
+        return web.Response(status=202)
+
+    def _restart(self, request: web.Request, instance_id: str) -> web.Response:
+        new_id = _flag(_query(request), "restartwithnewinstanceid", default=True)
+        return self._check_status(request, self._client.restart(instance_id, new_id=new_id))
+
+
+def _query(request: web.Request) -> dict[str, str]:
+    """Return the query with names in lower case; the first value of each counts."""
+    found: dict[str, str] = {}
+    for name, value in request.query.items():
+        found.setdefault(name.lower(), value)
+    return found
+
+
+def _flag(query: dict[str, str], name: str, *, default: bool = False) -> bool:
+    return query[name].lower() == "true" if name in query else default
+
+
+def _seconds(query: dict[str, str], name: str) -> float | None:
+    try:
+        return float(query[name])
+    except (KeyError, ValueError):
+        return None
+
+
+def _filter(query: dict[str, str]) -> Filter:
+    """Read a query's filter; unknown status names are skipped, and none left means every status."""
+    names = query.get("runtimestatus", "").split(",")
+    return Filter(
+        created_from=_moment(query.get("createdtimefrom")),
+        created_to=_moment(query.get("createdtimeto")),
+        statuses=frozenset(STATUS_BY_TITLE[name] for name in names if name in STATUS_BY_TITLE),
+        prefix=query.get("instanceidprefix", ""),
+    )
+
+
+def _moment(text: str | None) -> str | None:
+    if not text:
+        return None
+    try:
+        return stamp(moment_of(text.replace(" ", "+")))  # an unquoted + of a zone arrives as a blank
+    except ValueError:
+        raise BadRequestError(f"'{text}' is not a moment in ISO 8601, such as 2026-01-31T00:00:00Z.") from None
+
+
+async def _json_body(request: web.Request) -> str:
+    """Return the body as compact JSON text; an empty one is null."""
+    body = await request.read()
+    if not body.strip():
+        return "null"
+    try:
+        return json.dumps(json.loads(body), separators=(",", ":"), ensure_ascii=False)
+    except ValueError as problem:
+        raise BadRequestError(f"Invalid JSON content. Exception message: {problem}") from problem
+
+
+def _waited(instance: Instance) -> web.Response:
+    """Answer a start that waited for the end: the bare output of a completed instance, else its status."""
+    if instance.status is Status.COMPLETED:
+        return web.Response(text=instance.output or "null", content_type="application/json")
+    status = 500 if instance.status is Status.FAILED else 200
+    return web.json_response(status_payload(instance, show_input=True), status=status)
+
+
+def _deleted(count: int) -> web.Response:
+    return web.json_response({"instancesDeleted": count}) if count else web.Response(status=404)
+
+
+def _encode_token(instance_id: str) -> str:
+    return base64.urlsafe_b64encode(instance_id.encode()).decode()
+
+
+def _decode_token(token: str | None) -> str:
+    if not token or token == "null":  # noqa: S105
+        return ""
+    try:
+        return base64.urlsafe_b64decode(token).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise BadRequestError(f"'{token}' is not a continuation token of this API.") from None
+
+
+def _error(problem: DurableError) -> web.Response:
+    body: dict[str, Any] = {
+        "Message": "Something went wrong while processing your request",
+        "ExceptionMessage": str(problem),
+        "ExceptionType": problem.kind,
+        "StackTrace": "",
+    }
+    return web.json_response(body, status=problem.status)
