@@ -1,0 +1,112 @@
+"""The datastores and computes of the workspace, to be read: they come from the app's declared resources.
+
+Source: REST reference, Datastores - Get, Compute - Get.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from localcloud.aml.door import WORKSPACE, Door, check_query
+from localcloud.aml.errors import not_found
+from localcloud.aml.names import PROVIDER, Workspace
+from localcloud.aml.uris import DEFAULT_DATASTORE, Datastores
+from localcloud.identity.rules import Caller
+
+
+class PlaceRoutes:
+    """The handlers of datastores and computes; ``nodes`` is how many jobs a compute runs at once."""
+
+    def __init__(self, workspace: Workspace, datastores: Datastores, computes: list[str], nodes: int) -> None:
+        self._workspace = workspace
+        self._datastores = datastores
+        self._computes = computes
+        self._nodes = nodes
+
+    def add_to(self, app: web.Application, door: Door) -> None:
+        """Add the routes."""
+        app.router.add_get(f"{WORKSPACE}/computes", door.opens("ListComputes", self._list_computes))
+        app.router.add_get(f"{WORKSPACE}/computes/{{name}}", door.opens("GetCompute", self._compute))
+        app.router.add_get(f"{WORKSPACE}/datastores", door.opens("ListDatastores", self._list_datastores))
+        app.router.add_get(f"{WORKSPACE}/datastores/{{name}}", door.opens("GetDatastore", self._datastore))
+
+    async def _list_computes(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+        check_query(request)
+        return web.json_response({"value": [self._compute_document(name) for name in self._computes]})
+
+    async def _compute(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+        name = next((one for one in self._computes if one.lower() == request.match_info["name"].lower()), None)
+        if name is None:
+            return web.Response(status=404)  # the service sends no body here
+        return web.json_response(self._compute_document(name))
+
+    async def _list_datastores(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+        check_query(request, "isDefault", "count", "$skip")
+        names = (
+            [DEFAULT_DATASTORE]
+            if request.query.get("isDefault") == "true"
+            else [DEFAULT_DATASTORE, *self._datastores.filesystems]
+        )
+        return web.json_response({"value": [self._datastore_document(name) for name in names]})
+
+    async def _datastore(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+        name = request.match_info["name"]
+        if name != DEFAULT_DATASTORE and name not in self._datastores.filesystems:
+            raise not_found("Datastore", name)
+        return web.json_response(self._datastore_document(name))
+
+    def _compute_document(self, name: str) -> dict[str, Any]:
+        scale = {"minNodeCount": 0, "maxNodeCount": self._nodes, "nodeIdleTimeBeforeScaleDown": "PT2M"}
+        properties = {
+            "vmSize": "LOCAL",
+            "vmPriority": "Dedicated",
+            "scaleSettings": scale,
+            "currentNodeCount": self._nodes,
+            "targetNodeCount": self._nodes,
+            "allocationState": "Steady",
+        }
+        return {
+            "id": f"{self._workspace.id}/computes/{name}",
+            "name": name,
+            "type": f"{PROVIDER}/workspaces/computes",
+            "location": self._workspace.region,
+            "properties": {
+                "computeType": "AmlCompute",
+                "provisioningState": "Succeeded",
+                "computeLocation": self._workspace.region,
+                "properties": properties,
+            },
+        }
+
+    def _datastore_document(self, name: str) -> dict[str, Any]:
+        """Describe an ADLS Gen2 datastore without credentials, or the workspace's own container."""
+        if name == DEFAULT_DATASTORE:
+            kind = {
+                "datastoreType": "AzureBlob",
+                "containerName": self._datastores.default,
+                "credentials": {"credentialsType": "Sas"},
+            }
+        else:
+            filesystem = self._datastores.filesystems[name]
+            kind = {
+                "datastoreType": "AzureDataLakeGen2",
+                "filesystem": filesystem,
+                "credentials": {"credentialsType": "None"},
+            }
+        return {
+            "id": f"{self._workspace.id}/datastores/{name}",
+            "name": name,
+            "type": f"{PROVIDER}/workspaces/datastores",
+            "properties": {
+                **kind,
+                "accountName": self._datastores.account,
+                "endpoint": "core.windows.net",
+                "protocol": "https",
+                "isDefault": name == DEFAULT_DATASTORE,
+                "tags": {},
+                "properties": {},
+                "description": None,
+            },
+        }

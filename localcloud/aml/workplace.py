@@ -1,0 +1,127 @@
+"""The folder a job works in, and what its command sees of the world."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud.aml import specification
+from localcloud.aml.names import Workspace, check_job_name
+from localcloud.aml.rules import Job
+
+LOG = "user_logs/std_log.txt"
+_CACHE = ".cache"
+#: Characters that the service keeps of an error's message.
+LONGEST_MESSAGE = 3000
+_LOG_TAIL = 16_384
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """One job's folder. ``work`` is there while the job runs, ``log`` until it is deleted."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, jobs: Path, name: str) -> Workplace:
+        """Return the place of the job ``name`` below ``jobs``; raises 400 for a name that could lead elsewhere."""
+        return cls(jobs / check_job_name(name))
+
+    @property
+    def work(self) -> Path:
+        """What is deleted when the job has ended."""
+        return self.folder / "work"
+
+    @property
+    def code(self) -> Path:
+        """The code, and the folder the command starts in."""
+        return self.work / "code"
+
+    @property
+    def outputs(self) -> Path:
+        """Holds one folder an output."""
+        return self.work / "outputs"
+
+    @property
+    def home(self) -> Path:
+        """The command's ``HOME``, which tells its processes from all others."""
+        return self.work / "home"
+
+    @property
+    def log(self) -> Path:
+        """Standard output and error of the command."""
+        return self.folder / LOG
+
+    def input(self, name: str) -> Path:
+        """Return where an input's copy lies (a folder, or the parent of a file)."""
+        return self.work / "inputs" / name
+
+    def output(self, name: str) -> Path:
+        """Return the folder of an output."""
+        return self.outputs / name
+
+    def make(self, job: Job) -> None:
+        """Make the folders that the command finds beforehand."""
+        for folder in (
+            self.home,
+            self.work / "tmp",
+            self.work / "inputs",
+            self.log.parent,
+            self.folder.parent / _CACHE,
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+        for name in job.sent["outputs"]:
+            self.output(name).mkdir(parents=True)
+
+    def environment(self, job: Job, workspace: Workspace, endpoint: str, inputs: dict[str, str]) -> dict[str, str]:
+        """Return the command's environment: the service's variables and the job's own, none of the host's but PATH.
+
+        ``endpoint`` is the service's address, ``inputs`` what stands for each input in the command.
+        """
+        outputs = {name: str(self.output(name)) for name in job.sent["outputs"]}
+        return {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+            "HOME": str(self.home),
+            "TMPDIR": str(self.work / "tmp"),
+            "XDG_CACHE_HOME": str(self.folder.parent / _CACHE),  # shared: some libraries take seconds to fill it
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "AZUREML_RUN_ID": job.name,
+            "AZUREML_ROOT_RUN_ID": job.name,
+            "AZUREML_EXPERIMENT_ID": workspace.experiment_id(job.experiment),
+            "AZUREML_ARM_SUBSCRIPTION": workspace.subscription,
+            "AZUREML_ARM_RESOURCEGROUP": workspace.group,
+            "AZUREML_ARM_WORKSPACE_NAME": workspace.name,
+            "AZUREML_ARM_PROJECT_NAME": job.experiment,
+            "AZUREML_SERVICE_ENDPOINT": endpoint,
+            "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{endpoint}/discovery",
+            **{f"AZURE_ML_INPUT_{name}": value for name, value in inputs.items()},
+            **{f"AZURE_ML_OUTPUT_{name}": value for name, value in outputs.items()},
+            **job.sent["environmentVariables"],
+        }
+
+    def command(self, job: Job, inputs: dict[str, str]) -> str:
+        """Return the command with paths and literals in place of its references."""
+        outputs = {name: str(self.output(name)) for name in job.sent["outputs"]}
+        return specification.substitute(job.sent["command"], inputs, outputs)
+
+    def complaint(self, job: Job, code: int) -> str:
+        """Say why the command failed, with the end of what it wrote, as the service words it."""
+        program = Path(job.sent["command"].split()[0]).name
+        how = f"exited with status code {code}" if code >= 0 else f"was ended by signal {-code}"
+        said = f"Execution failed. User process '{program}' {how}. Please check log file '{LOG}' for error details."
+        return f"{said} Error: {_last_words(self.log)}"[:LONGEST_MESSAGE]
+
+
+def _last_words(log: Path) -> str:
+    """Return the last traceback of a log, else its last twenty lines."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _LOG_TAIL))
+        text = file.read().decode(errors="replace").strip()
+    start = text.rfind("Traceback (most recent call last)")
+    words = text[start:] if start >= 0 else "\n".join(text.splitlines()[-20:])
+    return words[-(LONGEST_MESSAGE - 300) :]
