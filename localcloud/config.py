@@ -143,7 +143,7 @@ class Workspace(_Declared):
     compute: list[str] = ["cpu-cluster"]
     datastores: dict[str, str] = {}
     job_identity: str | None = None
-    users: list[str] = ["app", "deployer", "developer"]
+    users: list[str] = ["app", "developer"]
     nodes: int = Field(2, ge=1, le=64)
     memory_mib: int = Field(0, ge=0)
     output_mib: int = Field(20_480, ge=1)

@@ -6,9 +6,8 @@ every call has to name the loopback as its host, so that no foreign name can be 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from aiohttp import web
 
@@ -18,27 +17,26 @@ from localcloud.eventgrid.rules import Events
 from localcloud.eventgrid.switches import SwitchError
 from localcloud.faults import FaultError, Faults, Rule
 from localcloud.http import HOST, Handler, Surroundings, announce, application, error
+from localcloud.view import LakeView
 
-State = Mapping[str, Any]
-
-
-class Files(Protocol):
-    """The lake as far as it can be looked at here."""
-
-    def entries(self, path: str) -> list[dict[str, Any]]:
-        """Return a folder's ``name``, ``is_directory``, ``length``, ``modified``; LookupError if nothing is there."""
-
-    def read(self, path: str) -> bytes | None:
-        """Return a file's content; None for a folder; LookupError if nothing is there."""
+_CHUNK = 1024 * 1024
 
 
-def make(
-    surroundings: Surroundings, events: Events, files: Files, state: Callable[[], Awaitable[State]]
-) -> web.Application:
-    """Return the control application; ``state`` gathers what the page and ``/state`` show."""
+class Overview(Protocol):
+    """What can be said of the whole cloud."""
+
+    async def health(self) -> list[dict[str, Any]]:
+        """Return ``name``, ``address``, ``healthy`` and ``problem`` of each service."""
+
+    async def state(self) -> dict[str, Any]:
+        """Return what the state page shows."""
+
+
+def make(surroundings: Surroundings, events: Events, files: LakeView, overview: Overview) -> web.Application:
+    """Return the control application."""
     app = application("control", surroundings)
     app.middlewares.append(_guarded)
-    control = _Control(surroundings.clock, surroundings.faults, events, files, state)
+    control = _Control(surroundings.clock, surroundings.faults, events, files, overview)
     app.router.add_get("/", control.home)
     app.router.add_get("/state", control.state)
     app.router.add_get("/health", control.health)
@@ -72,26 +70,26 @@ class _Control:
         clock: Clock,
         faults: Faults,
         events: Events,
-        files: Files,
-        state: Callable[[], Awaitable[State]],
+        files: LakeView,
+        overview: Overview,
     ) -> None:
         self._clock = clock
         self._faults = faults
         self._events = events
         self._files = files
-        self._state = state
+        self._overview = overview
 
     async def home(self, request: web.Request) -> web.Response:  # noqa: ARG002
         """Show the state page."""
-        return web.Response(text=page.home(await self._state()), content_type="text/html")
+        return web.Response(text=page.home(await self._overview.state()), content_type="text/html")
 
     async def state(self, request: web.Request) -> web.Response:  # noqa: ARG002
         """Answer what the state page shows, as JSON."""
-        return web.json_response(await self._state())
+        return web.json_response(await self._overview.state())
 
     async def health(self, request: web.Request) -> web.Response:  # noqa: ARG002
         """Answer 200 when every service answers, else 503."""
-        services = (await self._state())["services"]
+        services = await self._overview.health()
         healthy = all(service["healthy"] for service in services)
         return web.json_response({"healthy": healthy, "services": services}, status=200 if healthy else 503)
 
@@ -136,18 +134,28 @@ class _Control:
         self._events.switch(await request.json())
         return await self.events(request)
 
-    async def files(self, request: web.Request) -> web.Response:
+    async def files(self, request: web.Request) -> web.StreamResponse:
         """Show a folder of the lake (JSON for who accepts only that) or give a file's bytes."""
         path = request.match_info["path"].strip("/")
         try:
-            content = self._files.read(path)
-            if content is not None:
-                # Never as a page of this origin: files come from anywhere.
-                headers = {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
-                return web.Response(body=content, content_type="application/octet-stream", headers=headers)
-            entries = self._files.entries(path)
+            file = self._files.open(path)
+            if file is not None:
+                return await _download(request, *file)
+            folder = self._files.folder(path)
         except LookupError:
             return error(request, 404, "PathNotFound", f"There is nothing at {path or '/'}.")
         if "text/html" in request.headers.get("Accept", ""):
-            return web.Response(text=page.folder(path, entries), content_type="text/html")
-        return web.json_response({"path": path, "entries": entries})
+            return web.Response(text=page.folder(path, folder.entries, more=folder.more), content_type="text/html")
+        return web.json_response({"path": path, "entries": folder.entries, "more": folder.more})
+
+
+async def _download(request: web.Request, length: int, content: BinaryIO) -> web.StreamResponse:
+    """Give a file to be saved, never to be shown as a page of this origin: files come from anywhere."""
+    headers = {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
+    response = web.StreamResponse(headers=headers)
+    response.content_type, response.content_length = "application/octet-stream", length
+    await response.prepare(request)
+    with content:
+        while chunk := content.read(_CHUNK):
+            await response.write(chunk)
+    return response

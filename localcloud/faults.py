@@ -140,6 +140,15 @@ class Faults:
         """Return the rules with their counts as plain JSON."""
         return [asdict(rule) for rule in self.rules]
 
+    def take_crash(self, process: str) -> bool:
+        """Say whether a rule may have crashed ``process``, and count that one as done: it crashes once."""
+        for rule in self.rules:
+            own = rule.action.get("crash") is True and fnmatchcase(process, rule.service)
+            if own or rule.action.get("crash") == process:
+                self.rules.remove(rule)
+                return True
+        return False
+
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call ``listener`` after rules were added or cleared."""
         self._listeners.append(listener)

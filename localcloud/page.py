@@ -39,14 +39,15 @@ def home(state: Mapping[str, Any]) -> str:
     return _document("localcloud", sections)
 
 
-def folder(path: str, entries: Sequence[Mapping[str, Any]]) -> str:
+def folder(path: str, entries: Sequence[Mapping[str, Any]], *, more: bool) -> str:
     """Return the view of one folder of the lake."""
     parts = path.split("/") if path else []
     crumbs = ["<a href='/'>localcloud</a>", "<a href='/files/'>lake</a>"]
     crumbs += [f"<a href='{_link('/'.join(parts[: n + 1]))}/'>{escape(part)}</a>" for n, part in enumerate(parts)]
     rows = (_entry(path, one) for one in entries)
-    content = _section("", ("name", "bytes", "modified"), rows)
-    return _document(path or "lake", [f"<h1>{' / '.join(crumbs)}</h1>", content])
+    content = _section("", ("name", "bytes", "modified", "permissions"), rows)
+    cut = f"<p class=quiet>The first {len(entries)}; there are more.</p>" if more else ""
+    return _document(path or "lake", [f"<h1>{' / '.join(crumbs)}</h1>", content, cut])
 
 
 class _Raw(str):
@@ -105,7 +106,9 @@ def _request(one: Mapping[str, Any]) -> Sequence[Any]:
 def _entry(path: str, entry: Mapping[str, Any]) -> Sequence[Any]:
     name = escape(entry["name"] + ("/" if entry["is_directory"] else ""))
     address = _link("/".join(part for part in (path, entry["name"]) if part))
-    return _Raw(f"<a href='{address}'>{name}</a>"), "" if entry["is_directory"] else entry["length"], entry["modified"]
+    link = _Raw(f"<a href='{address}'>{name}</a>")
+    length = "" if entry["is_directory"] else entry["length"]
+    return link, length, entry["modified"], entry["permissions"]
 
 
 def _offset(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 import sqlite3
@@ -136,7 +137,8 @@ class Delivery:
         schema = self._events.subscriptions[name].schema_
         with self._database.transaction():
             for row in rows:
-                self._to.put_message(queue, json.dumps(schemas.convert(json.loads(row["event"]), schema)))
+                event = json.dumps(schemas.convert(json.loads(row["event"]), schema))
+                self._to.put_message(queue, base64.b64encode(event.encode()).decode())
             self._events.store.done(row["id"] for row in rows)
             self._events.store.count(name, "delivered", len(rows))
 

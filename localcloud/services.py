@@ -1,0 +1,212 @@
+"""The services of the parent process, wired together: lake, Azure ML, Event Grid, identity, control."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp import web
+
+from localcloud import control
+from localcloud.aml.service import AzureML
+from localcloud.clock import Clock
+from localcloud.config import Ports, Resources
+from localcloud.database import Database
+from localcloud.endpoints import Endpoints
+from localcloud.eventgrid import routes as eventgrid_routes
+from localcloud.eventgrid.delivery import Delivery, Destinations
+from localcloud.eventgrid.rules import Events
+from localcloud.faults import Faults
+from localcloud.http import RequestLog, Runner, Surroundings, serve
+from localcloud.identity import routes as identity_routes
+from localcloud.identity.rules import SUPERUSER, Identity
+from localcloud.lake import routes as lake_routes
+from localcloud.lake.rules import Lake
+from localcloud.secrets import Secrets
+from localcloud.tls import Tls
+from localcloud.view import LakeView
+
+#: Seconds a service has for an answer to a health question.
+PROBE_WITHIN = 5.0
+#: Orchestration instances and requests that the state page looks at.
+_INSTANCES, _REQUESTS = 1000, 50
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a cloud is made from."""
+
+    app: Path
+    state: Path
+    resources: Resources
+    ports: Ports
+    endpoints: Endpoints
+    secrets: Secrets
+    tls: Tls
+    only: Collection[str]
+
+
+class Services:
+    """All that runs in this process. Everything that has state shares one database, so that it commits together."""
+
+    def __init__(self, site: Site, seed: int) -> None:
+        self._site = site
+        self.clock = Clock(site.state / "clock")
+        self.faults = Faults(seed)
+        self._surroundings = Surroundings(self.clock, self.faults, RequestLog())
+        self._database = Database(site.state / "cloud.db")
+        self._identity = Identity(site.resources, site.secrets, self.clock)
+        self._events = Events(site.resources, self._database, self.clock)
+        self._lake = Lake(
+            self._database, site.state, self.clock, self._events, site.resources, site.endpoints.storage_tls
+        )
+        self._view = LakeView(self._lake)
+        self._aml = AzureML(
+            resources=site.resources,
+            state=site.state,
+            database=self._database,
+            identity=self._identity,
+            lake=self._lake,
+            events=self._events,
+            secrets=site.secrets,
+            surroundings=self._surroundings,
+        )
+        self._runners: list[Runner] = []
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """Make the declared resources and serve what is wanted."""
+        site, server = self._site, self._site.tls.server_context()
+        connector = aiohttp.TCPConnector(ssl=site.tls.client_context(), limit=0)
+        self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+        self._make_resources()
+        if "identity" in site.only:
+            await self._serve(identity_routes.make(self._identity, self._surroundings), site.ports.identity, server)
+        if "eventgrid" in site.only:
+            app = eventgrid_routes.make(self._events, self._identity, self._database, self._surroundings)
+            await self._serve(app, site.ports.eventgrid, server)
+        if "storage" in site.only:
+            app = lake_routes.make(self._lake, self._identity, self._surroundings)
+            runner = await self._serve(app, site.ports.storage)
+            await runner.listen(site.ports.storage_tls, server)
+        if "aml" in site.only:
+            runner = await self._serve(self._aml.app, site.ports.aml, server)
+            if site.ports.aml_http is not None:
+                await runner.listen(site.ports.aml_http)
+            self._aml.start(endpoint=site.endpoints.aml, storage=site.endpoints.storage)
+        await self._serve(control.make(self._surroundings, self._events, self._view, self), site.ports.control)
+
+    async def work(self) -> None:
+        """Deliver events until cancelled; begun when the functions host is there to take them."""
+        assert self._session is not None
+        destinations = Destinations(
+            function=self._function_address,
+            put_message=self._put_message,
+            put_dead_letter=self._put_dead_letter,
+            validation_url=lambda name, code: f"{self._site.endpoints.eventgrid}/validate/{name}/{code}",
+        )
+        if "eventgrid" in self._site.only:
+            delivery = Delivery(self._events, destinations, self._database, self.clock, self.faults, self._session)
+            await delivery.run()
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        """Take no more requests, end what runs, close the database."""
+        await self._aml.stop()
+        for runner in self._runners:
+            await runner.stop()
+        if self._session is not None:
+            await self._session.close()
+        self._database.close()
+
+    async def health(self) -> list[dict[str, Any]]:
+        """Return ``name``, ``address``, ``healthy`` and ``problem`` of each service and address."""
+        where = self._site.endpoints
+        addresses = {
+            "functions": ("functions", f"{where.functions}/admin/host/status"),
+            "storage": ("storage", where.storage),
+            "storage (TLS)": ("storage", where.storage_tls),
+            "aml": ("aml", where.aml),
+            "eventgrid": ("eventgrid", where.eventgrid),
+            "identity": ("identity", where.identity),
+        }
+        wanted = {name: address for name, (service, address) in addresses.items() if service in self._site.only}
+        return list(await asyncio.gather(*(self._probe(name, address) for name, address in wanted.items())))
+
+    async def state(self) -> dict[str, Any]:
+        """Return what the state page shows."""
+        services, instances = await asyncio.gather(self.health(), self._instances())
+        log = self._surroundings.log.newest(_REQUESTS)
+        return {
+            "app": str(self._site.app),
+            "state": str(self._site.state),
+            "now": self.clock.now().isoformat(timespec="seconds"),
+            "offset": self.clock.offset,
+            "files": self._view.count(),
+            "services": services,
+            "instances": instances,
+            "events": {"switches": self._events.switches.document(), "subscriptions": self._events.store.counters()},
+            "faults": self.faults.documents(),
+            "requests": [asdict(one) for one in log],
+        }
+
+    def _make_resources(self) -> None:
+        storage = self._site.resources.storage
+        for name, filesystem in storage.filesystems.items():
+            self._lake.ensure_filesystem(name, filesystem.acl)
+        for queue in storage.queues:
+            self._lake.ensure_queue(queue)
+
+    async def _serve(self, app: web.Application, port: int, server: ssl.SSLContext | None = None) -> Runner:
+        runner = await serve(app, port, server)
+        self._runners.append(runner)
+        return runner
+
+    def _function_address(self, name: str) -> str:
+        query = urlencode({"functionName": name, "code": self._site.secrets.function_keys["eventgrid_extension"]})
+        return f"{self._site.endpoints.functions}/runtime/webhooks/EventGrid?{query}"
+
+    def _put_message(self, queue: str, text: str) -> None:
+        self._lake.queue.put(queue, text)
+
+    def _put_dead_letter(self, filesystem: str, path: str, content: bytes) -> None:
+        with TemporaryDirectory(dir=self._site.state) as folder:
+            letter = Path(folder) / "letter.json"
+            letter.write_bytes(content)
+            self._lake.put_file(SUPERUSER, filesystem, path, letter)
+
+    async def _probe(self, name: str, address: str) -> dict[str, Any]:
+        """Ask a service for anything: an answer, be it a refusal, is a sign of health; the functions host must agree."""
+        assert self._session is not None
+        problem = ""
+        try:
+            async with asyncio.timeout(PROBE_WITHIN), self._session.get(address) as answer:
+                if name == "functions" and answer.status != 200:
+                    problem = f"answers {answer.status}"
+        except TimeoutError:
+            problem = f"no answer within {PROBE_WITHIN:.0f} s"
+        except aiohttp.ClientError as refused:
+            problem = str(refused)
+        return {"name": name, "address": address, "healthy": not problem, "problem": problem}
+
+    async def _instances(self) -> list[tuple[str, str, int]]:
+        """Return how many orchestration instances are in each state, asked from the functions host."""
+        if "functions" not in self._site.only or self._session is None:
+            return []
+        query = {"code": self._site.secrets.function_keys["durabletask_extension"], "top": str(_INSTANCES)}
+        address = f"{self._site.endpoints.functions}/runtime/webhooks/durabletask/instances"
+        try:
+            async with asyncio.timeout(PROBE_WITHIN), self._session.get(address, params=query) as answer:
+                listed = await answer.json() if answer.status == 200 else []
+        except (TimeoutError, aiohttp.ClientError, ValueError):
+            return []
+        counts = Counter((one["name"], one["runtimeStatus"]) for one in listed)
+        return [(name, status, count) for (name, status), count in sorted(counts.items())]
