@@ -1,0 +1,1 @@
+"""The demonstration: real data lands, three real models run, their outputs are published."""
