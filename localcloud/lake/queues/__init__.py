@@ -1,0 +1,1 @@
+"""Storage queues: messages with visibility, time to live and dequeue counts."""

@@ -1,0 +1,98 @@
+"""The storage account's port: every request is read, authenticated, announced and handed to its surface."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import replace
+
+from aiohttp import web
+
+from localcloud.config import ACCOUNT, ACCOUNT_KEY
+from localcloud.http import SURROUNDINGS, Surroundings, announce, application
+from localcloud.identity.rules import Identity
+from localcloud.lake import errors, routes_blob, routes_dfs, routes_queue, target
+from localcloud.lake.authentication import Authentication
+from localcloud.lake.call import Call
+from localcloud.lake.conditions import Conditions
+from localcloud.lake.errors import StorageError, Surface
+from localcloud.lake.rules import Lake
+from localcloud.lake.target import Target
+from localcloud.lake.volume import Act
+
+_DEFAULT_VERSION = "2026-06-06"
+_ROUTES = {Surface.DFS: routes_dfs.route, Surface.BLOB: routes_blob.route, Surface.QUEUE: routes_queue.route}
+
+
+def make(lake: Lake, identity: Identity, surroundings: Surroundings) -> web.Application:
+    """Return the application that answers for the DFS, Blob and Queue endpoints of ``lake``, on any port."""
+    app = application("storage", surroundings, _error)
+    service = _Service(lake, Authentication(ACCOUNT, ACCOUNT_KEY, identity, surroundings.clock))
+    app.router.add_route("*", "/{anything:.*}", service.handle)
+    app.on_response_prepare.append(_add_common_headers)
+
+    async def begin(_: web.Application) -> None:
+        lake.sweep_soon()
+
+    app.on_startup.append(begin)
+    return app
+
+
+class _Service:
+    """Answers every request of the account."""
+
+    def __init__(self, lake: Lake, authentication: Authentication) -> None:
+        self._lake = lake
+        self._authentication = authentication
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request, an error in the shape of its surface."""
+        request["request_id"] = str(uuid.uuid4())
+        request["surface"] = Surface.BLOB
+        try:
+            return await self._answer(request)
+        except StorageError as refusal:
+            now = self._lake.volume.clock.now()
+            return errors.answer(refusal, request["surface"], request["request_id"], now)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        address = target.parse(request.method, request.raw_path, request.headers, ACCOUNT)
+        if self._is_queue(address, request):
+            address = replace(address, surface=Surface.QUEUE)
+        request["surface"] = address.surface
+        rights = self._authentication.of_request(address, request.headers, request.headers.items())
+        act = Act(
+            rights,
+            Conditions.of(request.headers),
+            request.headers.get("x-ms-lease-id") or None,
+            request.headers.get("x-ms-client-request-id"),
+            request["request_id"],
+        )
+        call = Call(request, address, rights, act, self._lake, self._authentication)
+        operation, handler = _ROUTES[address.surface](call)
+        await announce(request, operation, str(address.place), rights.caller.name)
+        return await handler(call)
+
+    def _is_queue(self, address: Target, request: web.Request) -> bool:
+        """Tell whether a request is for a queue; where its form does not say, the name that exists does."""
+        told = target.speaks_queue(address, request.headers)
+        if told is not None:
+            return told
+        name = address.filesystem
+        return self._lake.queue.exists(name) and self._lake.volume.store.root(name) is None
+
+
+def _error(request: web.Request, status: int, code: str, message: str) -> web.Response:
+    """Answer an error that did not come from the lake's rules (a fault) in the shape of the request's surface."""
+    refusal = StorageError(code, message, status=status)
+    now = request.app[SURROUNDINGS].clock.now()
+    return errors.answer(refusal, request.get("surface", Surface.BLOB), request.get("request_id", ""), now)
+
+
+async def _add_common_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add what is on every answer; any version that has the form of a date is accepted and echoed."""
+    version = request.headers.get("x-ms-version", "")
+    response.headers["x-ms-version"] = version if re.fullmatch(r"\d{4}-\d\d-\d\d", version) else _DEFAULT_VERSION
+    response.headers["x-ms-request-id"] = request.get("request_id", "")
+    if "x-ms-client-request-id" in request.headers:
+        response.headers["x-ms-client-request-id"] = request.headers["x-ms-client-request-id"]

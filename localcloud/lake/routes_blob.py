@@ -1,0 +1,356 @@
+"""The Blob surface: blobs, blocks, copies and leases.
+
+Source: REST reference, Blob service REST API, operations on blobs.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Awaitable, Callable
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
+
+from aiohttp import web
+
+from localcloud import http
+from localcloud.lake import blobs, copies, leases, paths, routes_container
+from localcloud.lake import call as forms
+from localcloud.lake.call import Call
+from localcloud.lake.conditions import Conditions
+from localcloud.lake.content import Written
+from localcloud.lake.copies import Origin
+from localcloud.lake.errors import StorageError, unsupported
+from localcloud.lake.store import Node
+from localcloud.lake.target import Place, Source, parse_source
+from localcloud.lake.volume import Act, Making
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+_WHOLE = 1 << 20
+_REFUSED = {
+    "append": "append blobs", "appendblock": "append blobs", "page": "page blobs", "snapshot": "snapshots",
+    "tier": "access tiers", "tags": "blob index tags", "expiry": "files that expire", "undelete": "soft delete",
+    "query": "quick query", "immutabilitypolicies": "immutability policies", "legalhold": "legal holds",
+    "batch": "batch requests", "pagelist": "page blobs", "incrementalcopy": "page blobs",
+}  # fmt: skip
+
+
+def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911, PLR0912 - a table of the protocol, one line a call
+    """Return the operation's name and what does it."""
+    comp = call.query.get("comp")
+    if call.query.get("restype") == "account" and comp == "properties":
+        return "GetAccountInformation", routes_container.account_information
+    if not call.target.path or call.query.get("restype"):
+        return routes_container.route(call)
+    if comp in _REFUSED:
+        raise unsupported(_REFUSED[comp])
+    if call.query.get("snapshot") or call.query.get("versionid"):
+        raise unsupported("snapshots and versions")
+    source = "x-ms-copy-source" in call.headers
+    match call.target.method, comp:
+        case "GET", None:
+            return "GetBlob", get_blob
+        case "HEAD", None:
+            return "GetBlobProperties", blob_properties
+        case "DELETE", None:
+            return "DeleteBlob", delete_blob
+        case "PUT", None if source and "x-ms-blob-type" in call.headers:
+            return "PutBlobFromURL", put_blob_from_url
+        case "PUT", None if source:
+            return "CopyBlob", copy_blob
+        case "PUT", None:
+            return "PutBlob", put_blob
+        case "PUT", "block":
+            return ("PutBlockFromURL", put_block_from_url) if source else ("PutBlock", put_block)
+        case "PUT", "blocklist":
+            return "PutBlockList", put_block_list
+        case "GET", "blocklist":
+            return "GetBlockList", get_block_list
+        case "PUT", "metadata":
+            return "SetBlobMetadata", set_metadata
+        case "GET" | "HEAD", "metadata":
+            return "GetBlobMetadata", blob_properties
+        case "PUT", "properties":
+            return "SetBlobProperties", set_headers
+        case "PUT", "lease":
+            return "LeaseBlob", lease_blob
+        case "PUT", "copy":
+            return "AbortCopyBlob", abort_copy
+    if comp:
+        raise unsupported(f"comp={comp} of a blob with {call.target.method}")
+    return forms.verb_not_allowed(call)
+
+
+async def get_blob(call: Call) -> web.StreamResponse:
+    """Get Blob: the whole or a range; what is sent is one version, also when the path is overwritten meanwhile."""
+    node = paths.readable(call.volume, call.act, call.place)
+    span = forms.byte_range(call.headers)
+    first, last = span or (0, None)
+    if span and first >= node.length:
+        raise StorageError(
+            "InvalidRange", "The range specified is invalid for the current size of the resource.",
+            headers={"Content-Range": f"bytes */{node.length}"},
+        )  # fmt: skip
+    end = node.length if last is None else min(last + 1, node.length)
+    headers = {**forms.properties(node, call.volume.clock.time()), **forms.meta_headers(node)}
+    headers["Content-Length"] = str(end - first)
+    if span:
+        headers["Content-Range"] = f"bytes {first}-{end - 1}/{node.length}"
+        if node.md5:
+            headers["x-ms-blob-content-md5"] = node.md5
+    elif node.md5:
+        headers["Content-MD5"] = node.md5
+    chunks = call.volume.contents.read(node.content, first, end)
+    status = 206 if span else 200
+    if end - first <= _WHOLE:
+        body = b"".join(chunks)
+        if span and call.headers.get("x-ms-range-get-content-md5", "").lower() == "true":
+            headers["Content-MD5"] = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        return web.Response(status=status, headers=headers, body=body)
+    response = web.StreamResponse(status=status, headers=headers)
+    chunk = next(chunks)  # from here on the version's bytes are held, whatever happens to the path
+    try:
+        await response.prepare(call.request)
+        await http.write(call.request, response, chunk)
+        for chunk in chunks:
+            await http.write(call.request, response, chunk)
+    finally:
+        chunks.close()
+    await response.write_eof()
+    return response
+
+
+async def blob_properties(call: Call) -> web.Response:
+    """Get Blob Properties."""
+    node = paths.properties(call.volume, call.act, call.place)
+    headers = {**forms.properties(node, call.volume.clock.time()), **forms.meta_headers(node)}
+    return length_of(node, headers)
+
+
+def length_of(node: Node, headers: dict[str, str]) -> web.Response:
+    """Return the answer to a HEAD, whose Content-Length is the file's."""
+    if node.md5:
+        headers["Content-MD5"] = node.md5
+    return web.Response(headers={**headers, "Content-Length": str(node.length)})
+
+
+async def delete_blob(call: Call) -> web.Response:
+    """Delete Blob."""
+    if call.headers.get("x-ms-delete-snapshots") == "only":
+        raise unsupported("snapshots")
+    paths.delete(call.volume, call.act, call.place, recursive=False, api=("DeleteBlob", "DeleteDirectory"))
+    return call.answer(202, None, {"x-ms-delete-type-permanent": "true"})
+
+
+def making(call: Call, *, content_type: str | None = None) -> Making:
+    """Read metadata and stored headers of a blob that is made; ``content_type`` is the body's own."""
+    headers = forms.stored_headers(call.headers, "x-ms-blob-")
+    if content_type and "content-type" not in headers:
+        headers["content-type"] = content_type
+    return Making(metadata=forms.blob_metadata(call.headers), headers=headers)
+
+
+async def put_blob(call: Call) -> web.Response:
+    """Put Blob; an empty one that says it is a folder makes a directory."""
+    if call.headers.get("x-ms-blob-type") != "BlockBlob":
+        kind = call.headers.get("x-ms-blob-type")
+        if kind is None:
+            raise StorageError("MissingRequiredHeader", "x-ms-blob-type is required.")
+        raise unsupported(f"the blob type {kind}")
+    wish = making(call, content_type=call.headers.get("Content-Type"))
+    if _is_folder(call):
+        node = blobs.put_directory(call.volume, call.act, call.place, wish)
+        return call.answer(201, node, forms.ENCRYPTED)
+    blobs.check_put(call.volume, call.act, call.place)
+    written = await call.receive()
+    try:
+        forms.check_md5(call.headers.get("x-ms-blob-content-md5"), written)
+        node = blobs.put_blob(call.volume, call.act, call.place, wish, written)
+    except StorageError:
+        call.volume.contents.discard(written)
+        raise
+    return call.answer(201, node, {**forms.ENCRYPTED, "Content-MD5": node.md5 or ""})
+
+
+def _is_folder(call: Call) -> bool:
+    marks = (call.headers.get(f"x-ms-meta-{name}", "").lower() for name in (forms.FOLDER, "is_directory"))
+    return call.request.content_length == 0 and "true" in marks
+
+
+async def put_block(call: Call) -> web.Response:
+    """Put Block."""
+    block = _block_id(call)
+    blobs.check_put(call.volume, call.act, call.place, api="block")
+    written = await call.receive()
+    try:
+        blobs.put_received_block(call.volume, call.act, call.place, block, written)
+    except StorageError:
+        call.volume.contents.discard(written)
+        raise
+    return call.answer(201, None, {**forms.ENCRYPTED, "Content-MD5": _base64(written)})
+
+
+def _base64(written: Written) -> str:
+    return base64.b64encode(written.md5).decode()
+
+
+def _block_id(call: Call) -> str:
+    block = call.query.get("blockid")
+    if not block:
+        raise StorageError("MissingRequiredQueryParameter", "The query parameter blockid is required.")
+    blobs.check_block_id(block)
+    return block
+
+
+async def put_block_list(call: Call) -> web.Response:
+    """Put Block List."""
+    body = await call.request.read()
+    forms.check_md5(call.headers.get("Content-MD5"), Written("", len(body), _digest(body)))
+    names = _parse_block_list(body)
+    md5 = call.headers.get("x-ms-blob-content-md5")
+    node = blobs.put_block_list(call.volume, call.act, call.place, making(call), names, md5)
+    return call.answer(201, node, forms.ENCRYPTED)
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.md5(body, usedforsecurity=False).digest()
+
+
+def _parse_block_list(body: bytes) -> list[tuple[str, str]]:
+    try:
+        root = ET.fromstring(body)  # noqa: S314 - expat expands no external entities, and the port is local
+    except ET.ParseError as problem:
+        raise StorageError("InvalidXmlDocument", f"The block list is not XML: {problem}.") from problem
+    names = [(element.tag, (element.text or "").strip()) for element in root]
+    if root.tag != "BlockList" or any(tag not in ("Committed", "Uncommitted", "Latest") for tag, _ in names):
+        raise StorageError("InvalidXmlDocument", "A block list holds Committed, Uncommitted and Latest elements.")
+    return names
+
+
+async def get_block_list(call: Call) -> web.Response:
+    """Get Block List."""
+    kind = call.query.get("blocklisttype", "committed").lower()
+    if kind not in ("committed", "uncommitted", "all"):
+        raise StorageError(
+            "InvalidQueryParameterValue", f"blocklisttype is committed, uncommitted or all, not '{kind}'."
+        )
+    found = blobs.block_list(call.volume, call.act, call.place)
+    text = '<?xml version="1.0" encoding="utf-8"?><BlockList>'
+    for name, blocks in (("committed", found.committed), ("uncommitted", found.uncommitted)):
+        if kind in (name, "all"):
+            inner = "".join(f"<Block><Name>{escape(id_)}</Name><Size>{size}</Size></Block>" for id_, size in blocks)
+            text += f"<{name.title()}Blocks>{inner}</{name.title()}Blocks>"
+    headers = {"Content-Type": "application/xml", **(forms.version(found.node) if found.node else {})}
+    headers["x-ms-blob-content-length"] = str(found.node.length if found.node else 0)
+    return web.Response(headers=headers, body=f"{text}</BlockList>".encode())
+
+
+def _origin(call: Call, *, own: bool) -> Origin:
+    """Read a copy's source and check its credentials; ``own``: without any, the request's own count."""
+    url = call.headers["x-ms-copy-source"]
+    source = parse_source(url, call.authentication.account, code="InvalidInput", url=True)
+    try:
+        rights = _source_rights(call, source, own=own)
+    except StorageError as refusal:
+        raise copies.passed_on(refusal) from refusal
+    place = source.place
+    return Origin(place, Act(rights), Conditions.of(call.headers, source=True), url.partition("?")[0])
+
+
+def _source_rights(call: Call, source: Source, *, own: bool) -> forms.Rights:
+    rights = call.authentication.of_copy_source(source, call.headers.get("x-ms-copy-source-authorization"))
+    if rights is not None:
+        return rights
+    if own:
+        return call.rights
+    raise StorageError(
+        "NoAuthenticationInformation",
+        "The copy's source is private: send x-ms-copy-source-authorization, or a SAS in x-ms-copy-source.",
+    )
+
+
+async def put_blob_from_url(call: Call) -> web.Response:
+    """Put Blob From URL."""
+    if call.headers["x-ms-blob-type"] != "BlockBlob":
+        raise unsupported(f"the blob type {call.headers['x-ms-blob-type']}")
+    wish = making(call)
+    node = copies.put_blob_from(
+        call.volume,
+        call.act,
+        call.place,
+        wish,
+        _origin(call, own=False),
+        properties=call.headers.get("x-ms-copy-source-blob-properties", "true").lower() == "true",
+        own_metadata=bool(wish.metadata),
+        md5=call.headers.get("x-ms-source-content-md5"),
+    )
+    return call.answer(201, node, {**forms.ENCRYPTED, **({"Content-MD5": node.md5} if node.md5 else {})})
+
+
+async def put_block_from_url(call: Call) -> web.Response:
+    """Put Block From URL."""
+    block = _block_id(call)
+    span = forms.byte_range(call.headers, source=True)
+    md5 = call.headers.get("x-ms-source-content-md5")
+    copies.put_block_from(call.volume, call.act, call.place, block, _origin(call, own=False), span, md5)
+    return call.answer(201, None, forms.ENCRYPTED)
+
+
+async def copy_blob(call: Call) -> web.Response:
+    """Copy Blob; the service reads a source of the same account with the request's own credentials."""
+    synchronous = call.headers.get("x-ms-requires-sync", "").lower() == "true"
+    origin = _origin(call, own=True)
+    node = call.lake.copies.start(call.act, call.place, making(call), origin, synchronous=synchronous)
+    assert node.copy is not None
+    status = {"x-ms-copy-id": node.copy["id"], "x-ms-copy-status": node.copy["status"]}
+    return call.answer(202, node, {**forms.ENCRYPTED, **status})
+
+
+async def abort_copy(call: Call) -> web.Response:
+    """Abort Copy Blob."""
+    call.lake.copies.abort(call.act, call.place, call.query.get("copyid", ""))
+    return call.answer(204)
+
+
+async def set_metadata(call: Call) -> web.Response:
+    """Set Blob Metadata: replaces all of it."""
+    call.require_empty()
+    node = paths.set_properties(call.volume, call.act, call.place, metadata=forms.blob_metadata(call.headers))
+    return call.answer(200, node, forms.ENCRYPTED)
+
+
+async def set_headers(call: Call) -> web.Response:
+    """Set Blob Properties: stored headers that are left out are cleared."""
+    headers = forms.stored_headers(call.headers, "x-ms-blob-")
+    if call.headers.get("x-ms-blob-content-md5"):
+        headers["content-md5"] = call.headers["x-ms-blob-content-md5"]
+    node = paths.set_properties(call.volume, call.act, call.place, headers=headers)
+    return call.answer(200, node)
+
+
+async def lease_blob(call: Call) -> web.Response:
+    """Lease Blob."""
+    return lease(call, call.place)
+
+
+def lease(call: Call, place: Place) -> web.Response:
+    """Do what ``x-ms-lease-action`` says and answer it."""
+    action = call.headers.get("x-ms-lease-action", "").lower()
+    duration = call.header_number("x-ms-lease-duration")
+    wish = leases.Wish(
+        call.headers.get("x-ms-lease-id"),
+        call.headers.get("x-ms-proposed-lease-id"),
+        leases.INFINITE if duration is None else duration,
+        call.header_number("x-ms-lease-break-period"),
+    )
+    node, held, left = paths.set_lease(call.volume, call.act, place, action, wish)
+    headers = {"x-ms-lease-id": held.id} if held and action != "break" else {}
+    if action == "break":
+        headers = {"x-ms-lease-time": str(left)}
+    return call.answer({"acquire": 201, "break": 202}.get(action, 200), node, headers)
+
+
+def filesystem(call: Call, action: str) -> Node:
+    """Return the root of the request's filesystem, if key, signature or roles allow ``action``."""
+    call.volume.access.require(call.rights, action, call.target.filesystem, ["r", "l"] if action == "read" else ["w"])
+    return call.volume.find(Place(call.target.filesystem)).last

@@ -1,0 +1,103 @@
+"""Service shared access signatures: checked on requests, made for other services of the local cloud.
+
+Source: REST reference, "Create a service SAS" (version 2020-12-06 and later).
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from localcloud.lake import shared_key
+from localcloud.lake.errors import StorageError, unsupported
+from localcloud.lake.target import Place
+
+VERSION = "2022-11-02"
+_ORDER = "racwdxyltmeopi"
+_FORMATS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S.%fZ")
+_REFUSED = {
+    "si": "stored access policies",
+    "skoid": "user delegation SAS",
+    "srt": "account SAS",
+    "sip": "IP ranges in a SAS",
+}
+
+
+@dataclass(frozen=True)
+class SharedAccess:
+    """What a signature that was found good allows: its permission letters."""
+
+    letters: frozenset[str]
+
+
+def present(query: Mapping[str, str]) -> bool:
+    """Tell whether a query carries a signature."""
+    return "sig" in query
+
+
+def verify(query: Mapping[str, str], place: Place, account: str, key: str, now: datetime) -> SharedAccess:
+    """Check the signature of ``query`` for ``place`` at ``now``; raises AuthenticationFailed."""
+    for name, feature in _REFUSED.items():
+        if query.get(name):
+            raise unsupported(f"{feature} ('{name}')")
+    resource = _signed_resource(query, place)
+    text = _string_to_sign(query, f"/blob/{account}/{resource}")
+    if not hmac.compare_digest(query["sig"], shared_key.sign(key, text)):
+        raise _failed("Signature did not match.")
+    if not query.get("se") or _moment(query["se"]) <= now:
+        raise _failed(f"Signature not valid in the specified time frame: it expired at {query.get('se', '(no se)')}.")
+    if query.get("st") and _moment(query["st"]) > now:
+        raise _failed(f"Signature not valid in the specified time frame: it starts at {query['st']}.")
+    return SharedAccess(frozenset(query.get("sp", "")))
+
+
+def container(account: str, key: str, filesystem: str, permissions: str, expiry: datetime) -> str:
+    """Return the query of a signature over a whole filesystem, with ``permissions`` letters, until ``expiry`` (aware)."""
+    query = {
+        "sv": VERSION,
+        "se": expiry.astimezone(UTC).strftime(_FORMATS[0]),
+        "sr": "c",
+        "sp": "".join(sorted(permissions, key=_ORDER.index)),
+    }
+    query["sig"] = shared_key.sign(key, _string_to_sign(query, f"/blob/{account}/{filesystem}"))
+    return urlencode(query)
+
+
+def _signed_resource(query: Mapping[str, str], place: Place) -> str:
+    match query.get("sr"):
+        case "c":
+            return place.filesystem
+        case "b":
+            return str(place)
+        case "d":
+            depth = int(query.get("sdd", "0"))
+            if len(place.parts) < depth:
+                raise _failed("The path does not lie below the signed directory.")
+            return "/".join([place.filesystem, *place.parts[:depth]])
+    raise _failed(f"The signed resource sr is c, b or d, not '{query.get('sr', '')}'.")
+
+
+def _string_to_sign(query: Mapping[str, str], resource: str) -> str:
+    before = [query.get(name, "") for name in ("sp", "st", "se")]
+    between = [query.get(name, "") for name in ("si", "sip", "spr", "sv", "sr")]
+    after = [query.get(name, "") for name in ("ses", "rscc", "rscd", "rsce", "rscl", "rsct")]
+    return "\n".join([*before, resource, *between, "", *after])  # the empty line is the snapshot's
+
+
+def _moment(text: str) -> datetime:
+    for form in _FORMATS:
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    raise _failed(f"'{text}' is no ISO 8601 time in UTC.")
+
+
+def _failed(detail: str) -> StorageError:
+    return StorageError(
+        "AuthenticationFailed",
+        f"Server failed to authenticate the request. {detail}",
+    )
