@@ -59,7 +59,10 @@ _EXIT_OF: dict[type[Exception], Exit] = {
 }
 
 app = typer.Typer(
-    help=f"A local Azure for desks, demos and tests.\n\n{_CODES}", no_args_is_help=True, add_completion=False
+    help=f"A local Azure for desks, demos and tests.\n\n{_CODES}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 clock_app = typer.Typer(help="Show or move the cloud's clock.", invoke_without_command=True)
 events_app = typer.Typer(help="Show or change what happens to events on their way.", invoke_without_command=True)
@@ -69,7 +72,8 @@ app.add_typer(events_app, name="events")
 app.add_typer(faults_app, name="faults")
 
 talk = Console(stderr=True, highlight=False)
-result = Console(highlight=False, soft_wrap=True)
+#: Wide when nobody looks at it, so that programs read whole names.
+result = Console(highlight=False, width=None if sys.stdout.isatty() else 2000)
 
 StateOption = Annotated[
     Path, typer.Option("--state", envvar="LOCALCLOUD_STATE", help="The cloud's state folder.", file_okay=False)
@@ -334,7 +338,7 @@ def faults_list(state: StateOption = STATE) -> None:
 
 @faults_app.command(
     "add",
-    epilog="""Example: python -m localcloud faults add '{"service": "lake", "operation": "PutBlob", "nth": 2, """
+    epilog="""Example: python -m localcloud faults add '{"service": "storage", "operation": "PutBlob", "nth": 2, """
     """"action": {"status": 503, "headers": {"Retry-After": "1"}}}'""",
 )
 def faults_add(rule: Annotated[str, typer.Argument(help="A fault rule as JSON.")], state: StateOption = STATE) -> None:

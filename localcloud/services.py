@@ -72,6 +72,7 @@ class Services:
         self._aml = AzureML(
             resources=site.resources,
             state=site.state,
+            endpoints=site.endpoints,
             database=self._database,
             identity=self._identity,
             lake=self._lake,
@@ -101,7 +102,7 @@ class Services:
             runner = await self._serve(self._aml.app, site.ports.aml, server)
             if site.ports.aml_http is not None:
                 await runner.listen(site.ports.aml_http)
-            self._aml.start(endpoint=site.endpoints.aml, storage=site.endpoints.storage)
+            self._aml.start()
         await self._serve(control.make(self._surroundings, self._events, self._view, self), site.ports.control)
 
     async def work(self) -> None:
@@ -184,7 +185,7 @@ class Services:
             self._lake.put_file(SUPERUSER, filesystem, path, letter)
 
     async def _probe(self, name: str, address: str) -> dict[str, Any]:
-        """Ask a service for anything: an answer, be it a refusal, is a sign of health; the functions host must agree."""
+        """Ask a service for anything: an answer, be it a refusal, is health; the functions host must say 200."""
         assert self._session is not None
         problem = ""
         try:
@@ -198,7 +199,7 @@ class Services:
         return {"name": name, "address": address, "healthy": not problem, "problem": problem}
 
     async def _instances(self) -> list[tuple[str, str, int]]:
-        """Return how many orchestration instances are in each state, asked from the functions host."""
+        """Return how many orchestration instances are in each state, as the functions host says."""
         if "functions" not in self._site.only or self._session is None:
             return []
         query = {"code": self._site.secrets.function_keys["durabletask_extension"], "top": str(_INSTANCES)}
