@@ -1,4 +1,4 @@
-"""``python -m localcloud.functions --app DIR --state DIR --port N [--rpc-port N] [--enforce-keys]``: the host's process.
+"""The process: ``python -m localcloud.functions --app DIR --state DIR --port N [--rpc-port N] [--enforce-keys]``.
 
 What the parent process gives:
 
@@ -9,7 +9,7 @@ What the parent process gives:
 
   - ``principal``: the name of the app's own identity (default ``app``); queue triggers act as it;
   - ``development_principal``: whom a request without a token is taken for. A name, or null for "refuse with 401".
-    When the key is absent there is no Easy Auth: requests pass as they come, with client-sent principal headers removed.
+    When the key is absent there is no Easy Auth: requests pass as they come, without principal headers.
 
 - **``<state>/secrets.json``** and **``<state>/clock``**: shared with the parent (:mod:`localcloud.secrets`,
   :mod:`localcloud.clock`); made here when missing, so that the host also runs alone.

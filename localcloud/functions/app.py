@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import os
 import sys
 import traceback
@@ -47,6 +48,12 @@ class Function:
     output: str  #: the binding type whose converter encodes the result, or ""
     called_as: str
     refused: str = ""
+    disabled: bool = False  #: the setting ``AzureWebJobs.NAME.Disabled`` is true
+
+    @property
+    def runs(self) -> bool:
+        """Whether the host can and may run the function."""
+        return not self.refused and not self.disabled
 
     @property
     def kind(self) -> str:
@@ -69,18 +76,12 @@ class App:
 
     def of_kind(self, kind: str) -> list[Function]:
         """Return the enabled functions with this trigger that the host can run."""
-        return [f for f in self.functions.values() if f.kind == kind and not f.refused and not is_disabled(f.name)]
+        return [f for f in self.functions.values() if f.kind == kind and f.runs]
 
     def durable_function(self, kind: str, name: str) -> Function | None:
         """Return the orchestrator or activity called ``name``, or None."""
         found = self.durable.get((kind, name.casefold()))
-        return None if found is None or found.refused or is_disabled(found.name) else found
-
-
-def is_disabled(name: str) -> bool:
-    """Say whether the setting ``AzureWebJobs.NAME.Disabled`` switches a function off."""
-    values = (os.environ.get(key, "") for key in (f"AzureWebJobs.{name}.Disabled", f"AzureWebJobs_{name}_Disabled"))
-    return any(value.lower() in ("true", "1") for value in values)
+        return found if found and found.runs else None
 
 
 def load_app(folder: Path) -> App:
@@ -124,9 +125,9 @@ def _registered(module: Any) -> list[Any]:
 
 def _function(found: Any) -> Function:
     name, call = found.get_function_name(), found.get_user_function()
-    bindings = found.get_bindings_dict()["bindings"]
+    bindings = [json.loads(text) for text in found.get_raw_bindings()]
     trigger = next(b for b in bindings if b["name"] == found.get_trigger().name)
-    inputs = {b["name"]: b["type"] for b in bindings if _direction(b) == "IN"}
+    inputs = {b["name"]: b["type"] for b in bindings if b["direction"] == "IN"}
     returned = next((b["type"] for b in bindings if b["name"] == "$return"), "")
     implicit = trigger["type"] if trigger["type"] in _CALL_NAMES else ""
     refused = _refused(trigger, bindings, found.get_settings_dict("retry_policy"))
@@ -140,11 +141,8 @@ def _function(found: Any) -> Function:
         output=returned or implicit,
         called_as=_called_as(found.get_trigger(), name),
         refused=refused,
+        disabled=_is_disabled(name),
     )
-
-
-def _direction(binding: dict[str, Any]) -> str:
-    return str(binding.get("direction", "IN")).upper()
 
 
 def _called_as(trigger: Any, name: str) -> str:
@@ -176,3 +174,9 @@ def _checked_parameters(name: str, call: Callable[..., Any], bindings: list[dict
     if bound - declared:
         raise AppError(f"function {name}: the bindings {sorted(bound - declared)} have no parameter in Python")
     return wants_context
+
+
+def _is_disabled(name: str) -> bool:
+    """Say whether the setting ``AzureWebJobs.NAME.Disabled`` switches a function off."""
+    values = (os.environ.get(key, "") for key in (f"AzureWebJobs.{name}.Disabled", f"AzureWebJobs_{name}_Disabled"))
+    return any(value.lower() in ("true", "1") for value in values)

@@ -43,6 +43,9 @@ class EventGridDoor:
             return web.Response(status=404, text=f"cannot find function: '{name}'")
         if request.method == "OPTIONS":
             return _cloud_events_handshake(request)
+        return await self._answer_post(request, function)
+
+    async def _answer_post(self, request: web.Request, function: Function) -> web.Response:
         match request.headers.get("aeg-event-type", "").lower():
             case "subscriptionvalidation":
                 return _validation(await _body(request))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from aiohttp import web
 from azure.functions import meta
 
-from localcloud.functions.app import App, Function, is_disabled
+from localcloud.functions.app import App, Function
 from localcloud.functions.easy_auth import EasyAuth, UnauthenticatedError, without_principal
 from localcloud.functions.host_json import AppError
 from localcloud.functions.invoke import InvocationError, Invoker
@@ -23,7 +23,7 @@ OtherInputs = Callable[[Function], dict[str, meta.Datum]]
 
 
 class HttpDoor:
-    """Answers requests to the HTTP functions of ``app``; ``easy_auth`` and ``keys`` are None where nothing is checked."""
+    """Answers requests to the HTTP functions of ``app``; without ``easy_auth`` and ``keys`` nothing is checked."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class HttpDoor:
     def _find(self, request: web.Request) -> tuple[Function, dict[str, str]] | None:
         path = request.rel_url.raw_path.strip("/")
         for route, function in self._routes:
-            methods = [str(getattr(m, "value", m)).upper() for m in function.trigger.get("methods") or ()]
+            methods = function.trigger.get("methods")
             if (not methods or request.method in methods) and (parameters := route.match(path)) is not None:
                 return function, parameters
         return None
@@ -81,7 +81,7 @@ def _routes(app: App, prefix: str) -> list[tuple[Route, Function]]:
     """Parse the routes of all HTTP functions, the most particular first."""
     found = []
     for function in app.functions.values():
-        if function.kind != "httpTrigger" or is_disabled(function.name):
+        if function.kind != "httpTrigger" or function.disabled:
             continue
         route = function.trigger.get("route", function.name)
         try:

@@ -177,7 +177,8 @@ def _address(function: Function) -> tuple[str, str]:
     url = os.environ.get(setting)
     if not url:
         raise AppError(
-            f"function {function.name}: its connection '{connection}' needs the app setting {setting}; connection strings are not supported"
+            f"function {function.name}: its connection '{connection}' needs the app setting {setting};"
+            " connection strings are not supported"
         )
     return url, settings_filled_in(function.trigger["queueName"])
 

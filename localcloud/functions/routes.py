@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from localcloud.functions.host_json import AppError
 
 _GUID = re.compile(r"\{?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}\}?", re.IGNORECASE)
-_PARAMETER = re.compile(r"\{(\*{0,2})(\w+)((?::[^{}:]+)*?)(\?)?\}")
+_PARAMETER = re.compile(r"\{(\*{0,2})(\w+)((?::[^{}:?]+)*)(\?)?\}")
 
 
 def _number(text: str) -> bool:
@@ -91,9 +91,7 @@ def _segment(template: str, segment: str, constraints: dict[str, list[str]]) -> 
         weight = max(weight, 4 if catch_all else 2 if constraints[name] else 3)
     rest = segment[end:]
     if "{" in rest or "}" in rest:
-        raise AppError(
-            f"the route '{template}' cannot be read at '{rest}': parameters are written {{name}}, {{name:int}} or {{*rest}}"
-        )
+        raise AppError(f"the route '{template}' cannot be read at '{rest}': write {{name}}, {{name:int}} or {{*rest}}")
     if weight and (rest or end != len(segment) or not segment.startswith("{")):
         weight = min(weight, 1)
     return pattern + re.escape(rest), weight, optional
@@ -103,7 +101,7 @@ def _known(template: str, rule: str) -> None:
     name = rule.partition("(")[0]
     if name not in _CONSTRAINTS:
         raise AppError(
-            f"the route '{template}' uses the constraint '{name}'; localcloud knows {', '.join(sorted(_CONSTRAINTS))}"
+            f"the route '{template}' uses the constraint '{name}'; known are {', '.join(sorted(_CONSTRAINTS))}"
         )
 
 

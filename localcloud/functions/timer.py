@@ -24,7 +24,9 @@ from localcloud.functions.ncrontab import Schedule, parse_schedule
 
 log = logging.getLogger(__name__)
 
-_TABLE = "CREATE TABLE IF NOT EXISTS schedules (name TEXT PRIMARY KEY, last TEXT, next TEXT NOT NULL, updated TEXT NOT NULL);"
+_TABLE = """
+CREATE TABLE IF NOT EXISTS schedules (name TEXT PRIMARY KEY, last TEXT, next TEXT NOT NULL, updated TEXT NOT NULL);
+"""
 
 
 class Timers:

@@ -155,7 +155,8 @@ class Client:
             if instance.suspended == suspended:
                 word = "suspend" if suspended else "resume"
                 raise WrongStateError(
-                    f"Cannot {word} the orchestration instance {instance_id} because instance is in {instance.shown_status.title} state."
+                    f"Cannot {word} the orchestration instance {instance_id} because instance is in "
+                    f"{instance.shown_status.title} state."
                 )
             self._store.set_suspended(instance_id, suspended, now)
             kind = EventType.EXECUTION_SUSPENDED if suspended else EventType.EXECUTION_RESUMED

@@ -87,7 +87,7 @@ class Engine:
     def create(
         self, instance_id: str, name: str, input_text: str, version: str, parent: Parent | None = None, **about: Any
     ) -> None:
-        """Store a new instance and let it begin once the open transaction commits. ``about`` goes into ExecutionStarted."""
+        """Store a new instance, which begins once the transaction commits; ``about`` goes into ExecutionStarted."""
         now = self.clock.now()
         execution_id = uuid.uuid4().hex
         instance = Instance(

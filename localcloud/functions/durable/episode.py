@@ -218,8 +218,8 @@ def _warn_if_ahead(instance: Instance, walk: Walk, answer: _Answer) -> None:
     if walk.open or walk.exhausted or walk.rejected or not (answer.done or answer.error):
         return
     log.warning(
-        "instance %s: the orchestrator function has ended, but one of its earlier waits has not, so the instance stays Running,"
-        " as it would in Azure. Usual causes: a task yielded a second time inside another task_any or task_all, or two waits"
-        " for one external event that was raised once, before the first of them.",
+        "instance %s: the orchestrator function has ended, but one of its earlier waits has not, so the instance"
+        " stays Running, as it would in Azure. Usual causes: a task yielded again inside another task_any or task_all,"
+        " or two waits for one external event that was raised once, before the first of them.",
         instance.instance_id,
     )

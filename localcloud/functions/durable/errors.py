@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class DurableError(Exception):
-    """Base of what the management API answers with a body; ``status`` is the HTTP status, ``kind`` the .NET type named."""
+    """Base of what the API answers with a body: ``status`` is the HTTP status, ``kind`` the .NET type named."""
 
     status = 500
     kind = "System.InvalidOperationException"

@@ -44,28 +44,35 @@ class Api:
             return _error(problem)
 
     async def _route(self, request: web.Request, path: list[str]) -> web.Response:
-        match request.method, [path[0].lower() if path else "", *path[1:]]:
-            case "POST", ["orchestrators", name]:
-                return await self._start(request, name, None)
-            case "POST", ["orchestrators", name, instance_id]:
-                return await self._start(request, name, instance_id)
-            case "GET", ["instances"]:
-                return self._list(request)
-            case "DELETE", ["instances"]:
-                return self._purge_where(request)
-            case "GET", ["instances", instance_id]:
-                return self._status(request, instance_id)
-            case "DELETE", ["instances", instance_id]:
-                return _deleted(self._client.purge(instance_id))
-            case "POST", ["instances", instance_id, word, event_name] if word.lower() == "raiseevent":
-                return await self._raise_event(request, instance_id, event_name)
-            case "POST", ["instances", instance_id, word] if word.lower() in _CONTROLS:
-                return self._control(request, instance_id, word.lower())
-            case "POST", ["instances", instance_id, word] if word.lower() == "restart":
-                return self._restart(request, instance_id)
-            case _, ["entities", *_]:
-                return refuse(request, "durable entities")
+        kind = path[0].lower() if path else ""
+        if kind == "orchestrators" and request.method == "POST" and len(path) in (2, 3):
+            return await self._start(request, path[1], path[2] if len(path) == 3 else None)
+        if kind == "instances":
+            return await self._route_instances(request, path[1:])
+        if kind == "entities":
+            return refuse(request, "durable entities")
         return web.Response(status=404)
+
+    async def _route_instances(self, request: web.Request, path: list[str]) -> web.Response:
+        """Answer for all instances (no segment), for one (its id), or for what is done to one (id and word)."""
+        match request.method, [*path[:1], *(word.lower() for word in path[1:2]), *path[2:]]:
+            case "GET", []:
+                answer = self._list(request)
+            case "GET", [instance_id]:
+                answer = self._status(request, instance_id)
+            case "DELETE", []:
+                answer = self._purge_where(request)
+            case "DELETE", [instance_id]:
+                answer = _deleted(self._client.purge(instance_id))
+            case "POST", [instance_id, "raiseevent", event_name]:
+                answer = await self._raise_event(request, instance_id, event_name)
+            case "POST", [instance_id, "restart"]:
+                answer = self._restart(request, instance_id)
+            case "POST", [instance_id, word] if word in _CONTROLS:
+                answer = self._control(request, instance_id, word)
+            case _:
+                answer = web.Response(status=404)
+        return answer
 
     async def _start(self, request: web.Request, name: str, instance_id: str | None) -> web.Response:
         query = _query(request)

@@ -112,7 +112,11 @@ class Filter:
         return " AND ".join(conditions), values
 
 
-_SHOWN_STATUS = f"CASE WHEN suspended AND status IN ({int(Status.RUNNING)}, {int(Status.PENDING)}) THEN {int(Status.SUSPENDED)} ELSE status END"
+#: SQL for :attr:`Instance.shown_status`.
+_SHOWN_STATUS = (
+    f"CASE WHEN suspended AND status IN ({int(Status.RUNNING)}, {int(Status.PENDING)})"
+    f" THEN {int(Status.SUSPENDED)} ELSE status END"
+)
 _INSTANCE_TABLES = ("instances", "history", "inbox", "activities", "timers")
 
 

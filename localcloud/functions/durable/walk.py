@@ -292,6 +292,6 @@ def _described(task: Task) -> str:
 def _changed(kind: Kind, task_id: int, name: str, instead: str) -> str:
     called = f" and name '{name}'" if name else ""
     return (
-        f"A previous execution of this orchestration scheduled {kind.value[1]} with sequence ID {task_id}{called}, but {instead}. "
-        "Was a change made to the orchestrator code after this instance had already started running?"
+        f"A previous execution of this orchestration scheduled {kind.value[1]} with sequence ID {task_id}{called}, "
+        f"but {instead}. Was a change made to the orchestrator code after this instance had already started running?"
     )

@@ -1,0 +1,99 @@
+"""A Functions app with a door of each kind; every function notes what it received."""
+
+# ruff: noqa: D103 (each function is one case of a test, which says what it shows)
+
+import json
+import os
+from pathlib import Path
+
+import azure.functions as func
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+
+def note(line: str) -> None:
+    with Path(os.environ["NOTES"]).open("a") as notes:
+        notes.write(line + "\n")
+
+
+@app.route(route="echo/{*rest}", auth_level=func.AuthLevel.ANONYMOUS)
+def echo(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer with what was received."""
+    seen = {
+        "method": req.method,
+        "url": req.url,
+        "query": dict(req.params),
+        "route": dict(req.route_params),
+        "headers": {name.lower(): value for name, value in req.headers.items()},
+        "body": req.get_body().decode(),
+    }
+    return func.HttpResponse(json.dumps(seen), mimetype="application/json", headers={"X-Seen": "yes"}, status_code=201)
+
+
+@app.route(route="items/{id:int}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def item(req: func.HttpRequest) -> str:
+    return f"item {req.route_params['id']}"
+
+
+@app.route(route="items/{name:alpha}/{size:range(1,5)?}", auth_level=func.AuthLevel.ANONYMOUS)
+def named_item(req: func.HttpRequest) -> str:
+    return f"named {req.route_params['name']} {req.route_params.get('size')}"
+
+
+@app.route(route="items/new", auth_level=func.AuthLevel.ANONYMOUS)
+def new_item(req: func.HttpRequest) -> str:
+    return "the literal route"
+
+
+@app.function_name("Guarded")
+@app.route()
+def guarded(req: func.HttpRequest, context: func.Context) -> str:
+    return f"{context.function_name} {bool(context.invocation_id)}"
+
+
+@app.route(auth_level=func.AuthLevel.ADMIN)
+def for_admins(req: func.HttpRequest) -> str:
+    return "admin"
+
+
+@app.route(auth_level=func.AuthLevel.ANONYMOUS)
+def broken(req: func.HttpRequest) -> str:
+    raise ValueError("broken")
+
+
+@app.route(auth_level=func.AuthLevel.ANONYMOUS)
+def returns_dict(req: func.HttpRequest):
+    return {"a": 1}
+
+
+@app.route(auth_level=func.AuthLevel.ANONYMOUS)
+def switched_off(req: func.HttpRequest) -> str:
+    return "never"
+
+
+@app.route(auth_level=func.AuthLevel.ANONYMOUS)
+@app.blob_output(arg_name="blob", path="x/y", connection="C")
+def writes_blob(req: func.HttpRequest, blob: func.Out[str]) -> str:
+    return "never"
+
+
+@app.event_grid_trigger(arg_name="event")
+def on_event(event: func.EventGridEvent) -> None:
+    note(f"event {event.id} {event.subject} {json.dumps(event.get_json())}")
+    if event.subject == "bad":
+        raise RuntimeError("bad event")
+
+
+@app.event_grid_trigger(arg_name="event")
+async def on_cloud_event(event: func.CloudEvent) -> None:
+    note(f"cloud {event.id} {event.type}")
+
+
+@app.timer_trigger(arg_name="timer", schedule="%SCHEDULE%", run_on_startup=False)
+def hourly(timer: func.TimerRequest) -> None:
+    note(f"hourly past_due={timer.past_due} last={bool(timer.schedule_status.get('Last'))}")
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", run_on_startup=True, use_monitor=False)
+async def at_start(timer: func.TimerRequest) -> None:
+    note(f"at_start past_due={timer.past_due}")
