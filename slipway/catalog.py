@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from slipway import paths
+from slipway.dataset import DatasetIndex
 from slipway.definition import Definition, DefinitionError
 from slipway.failure import Failed, Failure, Kind
+from slipway.settings import settings
 
 #: How many definitions are read at a time when the process reads the catalog for the first time.
 READERS = 16
@@ -71,6 +73,11 @@ class Catalog:
     models: Mapping[str, Released]
     broken: Mapping[str, str]
     etag: str = ""
+
+    @cached_property
+    def index(self) -> DatasetIndex:
+        """The way from folders of the landing filesystems to models and periods, made once a generation."""
+        return DatasetIndex((one.definition for one in self.models.values()), settings().landing_filesystems)
 
     def definition(self, model: str) -> Definition:
         """Return the released definition of `model`. Raises UnknownModel."""
