@@ -247,7 +247,9 @@ class ModelFile(_Part):
         Annotated[int, Field(ge=0, le=10_000), Tag("periods")] | Annotated[Duration, Tag("duration")],
         Discriminator(lambda value: "periods" if isinstance(value, int) else "duration"),
     ] = Field(
-        default=0, description="How long after its end a published period still takes new data: periods, or a duration."
+        default=timedelta(days=366),
+        description="How far back from the last ended period published ones take new data: a duration, or periods.",
+        json_schema_extra={"default": "366d"},
     )
     limits: Limits = Limits()
 
