@@ -47,6 +47,8 @@ LAYOUT: dict[Filesystem, dict[str, str]] = {
         "attempt_record": "runs/{model}/{period}/{run}/record-{attempt}.json",
         "snapshot_index": "runs/{model}/{period}/{run}/snapshot/index.json",
         "snapshot_part": "runs/{model}/{period}/{run}/snapshot/part-{number}.json",
+        "listed_outputs": "runs/{model}/{period}/{run}/outputs-{attempt}/listed-{number}.json",
+        "verified_outputs": "runs/{model}/{period}/{run}/outputs-{attempt}/verified-{number}.json",
         "receipt": "runs/{model}/{period}/{run}/receipts/{step}.json",
         "receipt_of_batch": "runs/{model}/{period}/{run}/receipts/{step}-{number}.json",
         "receipt_of_attempt": "runs/{model}/{period}/{run}/receipts/{step}-a{attempt}.json",
@@ -198,6 +200,16 @@ def snapshot_index(run: RunId) -> str:
 def snapshot_part(run: RunId, number: int) -> str:
     """One part of a run's snapshot: a batch of copies."""
     return _build("control", "snapshot_part", run=run, number=number)
+
+
+def listed_outputs(run: RunId, attempt: int, number: int) -> str:
+    """One batch of an attempt's outputs as they were listed, to be verified."""
+    return _build("control", "listed_outputs", run=run, attempt=attempt, number=number)
+
+
+def verified_outputs(run: RunId, attempt: int, number: int) -> str:
+    """One batch of an attempt's outputs with the hashes that were found."""
+    return _build("control", "verified_outputs", run=run, attempt=attempt, number=number)
 
 
 def receipt(run: RunId, step: str, attempt: int | None = None, batch: int | None = None) -> str:

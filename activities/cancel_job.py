@@ -1,0 +1,28 @@
+"""Ending a job: one request, one look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.effects import Ask, effect
+from slipway.azure.jobs import jobs
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="ask")
+@effect
+def cancel_job(ask: Ask) -> dict[str, Any]:
+    """Answer `ended` if the job ended or was never there; otherwise ask the service to end it."""
+    return {"ended": end(ask["job"])}
+
+
+def end(job: str) -> bool:
+    """Whether the job is seen ended; if not, it is asked to. A refused request is no failure: the next look tells."""
+    seen = jobs().read(job)
+    if seen is None or seen.phase == "ended":
+        return True
+    jobs().cancel(job)
+    return False

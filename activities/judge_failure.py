@@ -1,0 +1,22 @@
+"""How a run stands after a step failed: the lake says it, not the exception."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.effects import Ask, effect
+from slipway.azure.lake import lake
+from slipway.claim import judge
+from slipway.run import RunId
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="ask")
+@effect
+def judge_failure(ask: Ask) -> dict[str, Any]:
+    """Answer the `ending`: delivering, lost, canceled, superseded or failed."""
+    run = RunId.parse(ask["run"])
+    return {"ending": judge(lake().period(run.model, run.period), ask["token"], ask["failure"]["code"])}

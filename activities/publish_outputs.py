@@ -1,0 +1,72 @@
+"""Publishing: the gate opens by one write, the pointer follows, the claim says so. No bytes move."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.effects import Ask, claim_of, run_step
+from activities.grant_readers import reader_ids
+from slipway import access, catalog, clock, paths
+from slipway.azure.lake import lake
+from slipway.claim import DELIVERING, Record, begin_delivery, delivered
+from slipway.manifest import MANIFEST
+from slipway.period import Period
+from slipway.run import RunId
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="ask")
+@run_step
+def publish_outputs(ask: Ask) -> dict[str, Any]:
+    """Enter `publishing` with a new generation, from where there is no way back, and deliver."""
+    claim_of(ask)
+    run = RunId.parse(ask["run"])
+    record = lake().change_period(run.model, run.period, lambda seen: begin_delivery(seen, ask["token"], clock.now()))
+    return deliver(record)
+
+
+def deliver(record: Record) -> dict[str, Any]:
+    """Open the outputs of the claim in `publishing` to its readers: gate, pointers, claim.
+
+    Each effect is idempotent and finds its first work, so that anyone may roll a dead owner's publication forward.
+    """
+    claim = record["claim"]
+    run, attempt = RunId.parse(claim["run"]), claim["attempt"]
+    folder = paths.outputs_folder(run, attempt)
+    assert claim["stage"] in DELIVERING, "only what is verified and granted is delivered"
+    readers = reader_ids(catalog.pinned(lake().control, run.model, claim["version"]))
+    lake().models.set_acl(folder, access.open_outputs(readers))
+    lake().models.make_folder(paths.published_folder(run.model), access.published(readers))
+    pointer = {
+        "schema": 1,
+        "model": run.model,
+        "period": str(run.period),
+        "run": claim["run"],
+        "attempt": attempt,
+        "generation": claim["generation"],
+        "fingerprint": claim["fingerprint"],
+        "version": claim["version"],
+        "folder": folder,
+        "manifest": f"{folder}/{MANIFEST}",
+    }
+    lake().models.update(paths.pointer(run.model, run.period), lambda seen: over_smaller(seen, pointer))
+    lake().models.update(paths.latest(run.model), lambda seen: over_earlier(seen, pointer))
+    lake().change_period(
+        run.model, run.period, lambda seen: delivered(seen, claim["run"], attempt, folder, clock.now())
+    )
+    return {"folder": folder, "generation": claim["generation"]}
+
+
+def over_smaller(seen: Record | None, pointer: Record) -> Record | None:
+    """The pointer, if it is newer than the one that stands; None leaves that. Its generation never decreases."""
+    return pointer if seen is None or seen["generation"] < pointer["generation"] else None
+
+
+def over_earlier(seen: Record | None, pointer: Record) -> Record | None:
+    """The pointer, if its period is later than that of the one that stands, or it is newer for the same period."""
+    if seen is None or Period.parse(seen["period"]) < Period.parse(pointer["period"]):
+        return pointer
+    return over_smaller(seen, pointer) if seen["period"] == pointer["period"] else None

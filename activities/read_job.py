@@ -1,0 +1,83 @@
+"""One look at the job, and at what people wish."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.effects import Ask, claim_of, effect
+from activities.submit_job import OWNER_GRACE, limits_of
+from slipway import catalog, clock, paths
+from slipway.azure.job_details import job_details
+from slipway.azure.jobs import Job, jobs
+from slipway.azure.lake import lake
+from slipway.claim import Stage, move
+from slipway.failure import Failed, Failure
+from slipway.run import RunId
+from slipway.waiting import Limits, look
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="ask")
+@effect
+def read_job(ask: Ask) -> dict[str, Any]:
+    """Read the attempt's job: `ended` when it completed, else when to look again and the `clocks` for that look.
+
+    Fails with what ended the job otherwise, `canceled` when a person wished so, `claim-lost` when another attempt took
+    over. A state that cannot be read is no end: it is waited out within its own limit.
+    """
+    claim = claim_of(ask)
+    run = RunId.parse(ask["run"])
+    limits = limits_of(catalog.pinned(lake().control, run.model, claim["version"]))
+    job = _read(claim["job"])
+    seen = look(job, ask.get("clocks") or {}, limits, clock.now())
+    if seen.failure is not None:
+        raise Failed(_explained(seen.failure, claim["job"]))
+    if job is not None and seen.ended:
+        _write_receipt(ask, job, seen.clocks)
+    elif job is not None and job.phase == "running" and claim["stage"] != Stage.RUNNING:
+        _show_running(ask, limits, job)
+    return {"ended": seen.ended, "look_again": seen.look_again, "clocks": seen.clocks}
+
+
+def _read(name: str) -> Job | None:
+    try:
+        return jobs().read(name)
+    except Failed as error:
+        if not error.failure.transient:
+            raise
+        return None
+
+
+def _explained(failure: Failure, name: str) -> Failure:
+    """The failure with the job's own error text, where the service has one."""
+    if failure.code != "job-failed":
+        return failure
+    return replace(failure, message=f"{name} failed: {job_details().error(name)}")
+
+
+def _show_running(ask: Ask, limits: Limits, job: Job) -> None:
+    run = RunId.parse(ask["run"])
+    deadline = (job.started_at or job.read_at) + limits.of("running") + OWNER_GRACE
+    lake().change_period(run.model, run.period, lambda seen: move(seen, ask["token"], Stage.RUNNING, deadline))
+
+
+def _write_receipt(ask: Ask, job: Job, clocks: dict[str, Any]) -> None:
+    """The job's own times, as the timeline of the run shows them."""
+    run = RunId.parse(ask["run"])
+    submitted = lake().control.read(paths.receipt(run, "submit_job", ask["attempt"]))
+    began = datetime.fromisoformat(submitted.data["ended_at"]) if submitted else job.created_at
+    result = {"job": job.name, "started_at": job.started_at and job.started_at.isoformat(), "studio": job.studio_url}
+    receipt = {
+        "step": "await_job",
+        "attempt": ask["attempt"],
+        "batch": None,
+        "started_at": (began or job.read_at).isoformat(),
+        "ended_at": (job.ended_at or job.read_at).isoformat(),
+        "result": {**result, "clocks": clocks},
+    }
+    lake().control.create(paths.receipt(run, "await_job", ask["attempt"]), receipt)

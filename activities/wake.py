@@ -1,0 +1,46 @@
+"""Waking the evaluation of a period: starting it, or telling the one that exists that there is news."""
+
+from __future__ import annotations
+
+import azure.durable_functions as df
+
+from slipway.period import Period
+
+WAKE = "wake"
+
+
+def evaluation_id(model: str, period: Period) -> str:
+    """The instance that evaluates a period: a singleton for each (model, period)."""
+    return f"evaluate--{model}--{period}"
+
+
+async def wake(client: df.DurableOrchestrationClient, model: str, period: Period) -> None:
+    """Start the period's evaluation; where it exists, wake it. A wake that is lost between the two does not matter."""
+    instance = evaluation_id(model, period)
+    if not await start(client, "evaluate_period", instance, {"model": model, "period": str(period)}):
+        await raise_event(client, instance, WAKE)
+
+
+async def start(client: df.DurableOrchestrationClient, name: str, instance: str, ask: dict[str, object]) -> bool:
+    """Start an instance; False if one of this id is running already, which the extension reports as an error's text.
+
+    Source: Durable Functions extension, create-if-exists semantics (`overridableExistingInstanceStates`).
+    """
+    try:
+        await client.start_new(name, instance, ask)
+    except Exception as error:
+        if "already exists" in str(error):
+            return False
+        raise
+    return True
+
+
+async def raise_event(client: df.DurableOrchestrationClient, instance: str, event: str) -> bool:
+    """Raise an event; False if there is no such instance, or it has ended: nobody waits for the news then."""
+    try:
+        await client.raise_event(instance, event, {})
+    except Exception as error:
+        if "No instance with ID" in str(error) or "is gone" in str(error):
+            return False
+        raise
+    return True

@@ -1,0 +1,37 @@
+"""Waiting for a job: a sparse poll beside an event that only wakes. One look a generation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import azure.durable_functions as df
+
+from orchestrators.steps import Step, StepFailed, step
+
+bp = df.Blueprint()
+
+#: What `job_changed` and a cancel raise. The event is a wake-up, lost or doubled without harm; the read decides.
+WAKE = "wake"
+
+
+@bp.orchestration_trigger(context_name="context")
+def await_job(context: df.DurableOrchestrationContext) -> Step:
+    """Read the job and the wishes; unless it ended, wait for an event or the next look, and begin anew.
+
+    `clocks` (what the limits are counted from) passes from look to look. Ends with the job completed, or with the
+    failure: it failed, was canceled, or passed the limit of being queued, prepared, run or unknown.
+    """
+    ask = context.get_input()
+    try:
+        look = yield from step(context, "read_job", ask)
+    except StepFailed as error:
+        return {"failure": error.failure, "step": error.step}
+    if look["ended"]:
+        return {"result": look}
+    woken = context.wait_for_external_event(WAKE)
+    next_look = context.create_timer(context.current_utc_datetime + timedelta(seconds=look["look_again"]))
+    winner = yield context.task_any([woken, next_look])
+    if winner == woken:
+        next_look.cancel()
+    context.continue_as_new({**ask, "clocks": look["clocks"]})
+    return None

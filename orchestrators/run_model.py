@@ -1,0 +1,94 @@
+"""The story of a run: from its claim to published outputs, or to an incident."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from orchestrators.steps import Step, StepFailed, step, story
+
+bp = df.Blueprint()
+
+
+@bp.orchestration_trigger(context_name="context")
+def run_model(context: df.DurableOrchestrationContext) -> Step:
+    """Take one attempt of a run from its claim to published outputs, or to an incident.
+
+    Input: run, attempt, model, period. Output: how it ended. A failed run leaves the instance Failed.
+    """
+    run = {**context.get_input(), "token": f"{context.instance_id}:{context.new_uuid()}"}
+    claim = yield from step(context, "claim_run", run)
+    if not claim["won"]:
+        return {"status": "superseded", "why": claim["why"]}
+    try:
+        inherited = yield from inherit(context, run)
+        if not inherited:
+            yield from story(context, "stage_inputs", run)
+            yield from step(context, "submit_job", run)
+            yield from story(context, "await_job", run)
+        yield from step(context, "seal_outputs", run)
+        yield from story(context, "verify_outputs", run)
+        yield from step(context, "grant_readers", run)
+        yield from step(context, "publish_outputs", run)
+    except StepFailed as error:
+        ending = yield from judge(context, run, error)
+        if ending == "delivering":
+            yield from step(context, "publish_outputs", run)
+        elif ending == "lost":
+            return {"status": "superseded", "why": error.failure["message"]}
+        else:
+            yield from end_without_outputs(context, run, error, ending)
+            if ending == "failed":
+                raise
+            return {"status": ending, "why": error.failure["message"]}
+    for last in ("record_run", "resolve_incident", "announce_outputs", "finish_run"):
+        yield from step(context, last, {**run, "state": "succeeded"})
+    return {"status": "succeeded"}
+
+
+def inherit(context: df.DurableOrchestrationContext, run: dict[str, Any]) -> Step:
+    """See to the jobs of earlier attempts: take over one that completed, see the others ended.
+
+    Returns whether this attempt has taken over a job's outputs, so that nothing is left to stage or to run.
+    """
+    if run["attempt"] == 1:
+        return False
+    earlier = yield from step(context, "inherit_job", run)
+    for job in earlier["alive"]:
+        ended = yield from story(context, "end_job", {"job": job}, f"end-{job.rsplit('-', 1)[-1]}")
+        if not ended["ended"]:
+            raise StepFailed("end_job", ended["failure"])
+    if earlier["alive"]:
+        earlier = yield from step(context, "inherit_job", run)
+    return earlier["took_over"]
+
+
+def judge(context: df.DurableOrchestrationContext, run: dict[str, Any], error: StepFailed) -> Step:
+    """Ask the lake, not the exception, how the run stands: delivering, lost, superseded, canceled or failed."""
+    try:
+        judged = yield from step(context, "judge_failure", {**run, "failure": error.failure})
+    except StepFailed:
+        return "failed"
+    return judged["ending"]
+
+
+def end_without_outputs(
+    context: df.DurableOrchestrationContext, run: dict[str, Any], error: StepFailed, ending: str
+) -> Step:
+    """Incident, job, record: independent steps, of which none keeps the others from being taken."""
+    told = {**run, "state": ending, "failure": error.failure, "step": error.step}
+    if ending == "failed":
+        yield from whatever_happens(step(context, "open_incident", told))
+    ended = yield from whatever_happens(story(context, "end_job", {"job": f"{run['run']}-a{run['attempt']}"}))
+    orphaned = not (ended and ended["ended"])
+    yield from whatever_happens(step(context, "record_run", told))
+    yield from whatever_happens(step(context, "finish_run", {**told, "orphaned": orphaned}))
+
+
+def whatever_happens(taken: Step) -> Step:
+    """Take a step or story whose failure must not keep the next ones from being taken; returns None if it failed."""
+    try:
+        return (yield from taken)
+    except StepFailed:
+        return None

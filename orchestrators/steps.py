@@ -1,0 +1,67 @@
+"""How a story takes its steps: activities whose failures are values, retried on durable timers, and stories within it.
+
+An activity answers `{"result": ...}` or `{"failure": {...}}` (see `activities.effects`). The SDK's own retries have a
+constant interval and flatten exceptions to text, so the waiting is done here. Deterministic, no I/O: time comes from
+the context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import timedelta
+from typing import Any
+
+import azure.durable_functions as df
+
+Step = Generator[Any, Any, Any]
+
+#: The waits between the tries of a step that fails for a while: a quarter of an hour, longer if the service asks.
+WAITS = (1, 4, 15, 60, 240, 300, 300)
+#: The longest wait a service's Retry-After is honoured for, in seconds.
+LONGEST_WAIT = 900
+#: How many plain activities a fan-out has under way at once.
+ROUND = 8
+
+
+class StepFailed(Exception):
+    """A step failed for good. `failure` is the failure as a dict: kind, code, message, transient, retry_after."""
+
+    def __init__(self, step: str, failure: dict[str, Any]) -> None:
+        super().__init__(f"{step}: {failure['kind']}/{failure['code']}: {failure['message']}")
+        self.step = step
+        self.failure = failure
+
+
+def step(context: df.DurableOrchestrationContext, activity: str, ask: dict[str, Any]) -> Step:
+    """Call an activity until it answers with a result, and return that. Raises StepFailed when its failure is final."""
+    for wait in (*WAITS, None):
+        answer = yield context.call_activity(activity, ask)
+        failure = answer.get("failure")
+        if failure is None:
+            return answer["result"]
+        if not failure["transient"] or wait is None:
+            raise StepFailed(activity, failure)
+        seconds = min(max(wait, failure.get("retry_after") or 0), LONGEST_WAIT)
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=seconds))
+    raise AssertionError("the last try returns or raises")
+
+
+def story(context: df.DurableOrchestrationContext, name: str, ask: dict[str, Any], label: str | None = None) -> Step:
+    """Run a story as the instance `<this instance>-<label or name>`. Raises StepFailed if it failed."""
+    answer = yield context.call_sub_orchestrator(name, ask, f"{context.instance_id}-{label or name}")
+    if answer.get("failure") is not None:
+        raise StepFailed(answer.get("step", name), answer["failure"])
+    return answer["result"]
+
+
+def fan_out(
+    context: df.DurableOrchestrationContext, activity: str, asks: list[dict[str, Any]]
+) -> Generator[Any, Any, list[dict[str, Any]]]:
+    """Call an activity once for each ask, at the same time, and return the answers (results or failures) in order.
+
+    One round of plain activities: what failed is for the caller's next round. Retries inside a `task_all` would let
+    the SDK and the extension count event ids differently.
+    """
+    assert len(asks) <= ROUND, f"a round has at most {ROUND} activities"
+    answers: list[dict[str, Any]] = yield context.task_all([context.call_activity(activity, ask) for ask in asks])
+    return answers

@@ -1,0 +1,355 @@
+"""The period's record: who runs, what is published, what people asked. Pure changes, each one compare-and-swap.
+
+The record of (model, period) is the fence of the whole system. Every function here takes the record (None where none
+was written yet) and returns the next one; `Store.update` loops it on the ETag. Times are aware UTC, stored as ISO 8601.
+
+An owner is an orchestration's execution, known by its token. It is dead when the deadline that it stored for its stage
+has passed, whatever the engine says of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from slipway.failure import Failed, Failure, Kind
+from slipway.run import RunId
+
+Record = dict[str, Any]
+
+#: How long a stage may go without a sign of life. Queued and running have limits of their own, from the definition.
+STAGE_LIMITS = {
+    "claimed": timedelta(minutes=15),
+    "staging": timedelta(minutes=45),
+    "verifying": timedelta(minutes=45),
+    "publishing": timedelta(minutes=15),
+    "published": timedelta(minutes=30),
+}
+#: A reserved claim whose instance has not reported by then is started again; the start is idempotent.
+START_AGAIN = timedelta(seconds=30)
+#: How long superseded outputs stay open to readers that still hold their path.
+GRACE = timedelta(hours=24)
+#: How many answered requests a record remembers.
+REMEMBERED_REQUESTS = 50
+#: A person who asks twice within this time, in the same words and without a key, asked once.
+SAME_REQUEST = timedelta(minutes=1)
+
+
+class Stage(StrEnum):
+    """Where a claimed run stands; also the words in which people are told."""
+
+    CLAIMED = "claimed"
+    STAGING = "staging"
+    QUEUED = "queued"
+    RUNNING = "running"
+    VERIFYING = "verifying"
+    PUBLISHING = "publishing"
+    PUBLISHED = "published"
+
+
+class End(StrEnum):
+    """How a run ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    SUPERSEDED = "superseded"
+
+
+#: From here on the outputs are on their way to readers: a cancel is refused, and whoever finds it finishes it.
+DELIVERING = (Stage.PUBLISHING, Stage.PUBLISHED)
+
+
+class Refused(Exception):
+    """The record does not allow the change. `active` is the run in the way, where one is."""
+
+    def __init__(self, why: str, active: str | None = None) -> None:
+        super().__init__(why)
+        self.active = active
+
+
+def new_record(run: RunId) -> Record:
+    """The record of a period nobody has run yet, for its first run."""
+    return {
+        "schema": 1,
+        "model": run.model,
+        "period": str(run.period),
+        "claim": None,
+        "published": None,
+        "last": None,
+        "generation": 0,
+        "numbers": {},
+        "asked": [],
+        "cancel": None,
+        "waived": None,
+        "retired": [],
+        "orphans": [],
+    }
+
+
+def reserve(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Record:
+    """Give the period to a planned run, before its instance is started.
+
+    `plan` holds run, attempt, fingerprint, version, cause, installation. Raises Refused when
+    another run or attempt has the claim, or when this attempt has ended already; the same plan twice is no change.
+    """
+    run, attempt = RunId.parse(plan["run"]), plan["attempt"]
+    record = record or new_record(run)
+    claim, last = record["claim"], record["last"]
+    if claim is not None:
+        if (claim["run"], claim["attempt"]) == (plan["run"], attempt):
+            return record
+        raise Refused(f"{claim['run']} is active", claim["run"])
+    if last is not None and last["run"] == plan["run"] and last["attempt"] >= attempt:
+        raise Refused(f"attempt {attempt} of {plan['run']} has ended")
+    if attempt == 1 and record["numbers"].get(run.key8, 0) >= run.r:
+        raise Refused(f"{plan['run']} was started before")
+    return {
+        **record,
+        "numbers": {**record["numbers"], run.key8: max(run.r, record["numbers"].get(run.key8, 0))},
+        "cancel": None,
+        "claim": {
+            "run": plan["run"],
+            "attempt": attempt,
+            "automatic": plan.get("automatic", 1),
+            "stage": Stage.CLAIMED,
+            "token": "",
+            "job": None,
+            "fingerprint": plan["fingerprint"],
+            "version": plan["version"],
+            "cause": plan["cause"],
+            "installation": plan["installation"],
+            "since": now.isoformat(),
+            "deadline": (now + STAGE_LIMITS["claimed"]).isoformat(),
+        },
+    }
+
+
+def succeed_dead_owner(record: Record | None, run: str, attempt: int, now: datetime) -> Record:
+    """Give a dead owner's run to its next attempt. Raises Refused unless this attempt holds the claim, dead."""
+    claim = _claim(record)
+    if record is None or claim is None or (claim["run"], claim["attempt"]) != (run, attempt):
+        raise Refused(f"attempt {attempt} of {run} does not hold the claim")
+    if not is_dead(claim, now):
+        raise Refused(f"the owner of {run} is alive until {claim['deadline']}", run)
+    return {
+        **record,
+        "claim": {
+            **claim,
+            "attempt": attempt + 1,
+            "automatic": claim["automatic"] + 1,
+            "stage": Stage.CLAIMED,
+            "token": "",
+            "job": None,
+            "since": now.isoformat(),
+            "deadline": (now + STAGE_LIMITS["claimed"]).isoformat(),
+        },
+    }
+
+
+def resume(record: Record | None, run: str, cause: Mapping[str, Any], now: datetime) -> Record:
+    """Give the period back to its last run, as its next attempt. Raises Refused unless it failed or was canceled."""
+    claim, last = _claim(record), record and record["last"]
+    if claim is not None:
+        raise Refused(f"{claim['run']} is active", claim["run"])
+    if record is None or not last or last["run"] != run:
+        raise Refused(f"{run} is not the last run of its period; ask for a new one")
+    if last["state"] not in (End.FAILED, End.CANCELED):
+        raise Refused(f"{run} {last['state']}: nothing is left to resume")
+    plan = {
+        **last,
+        "model": record["model"],
+        "period": record["period"],
+        "attempt": last["attempt"] + 1,
+        "cause": dict(cause),
+    }
+    return reserve(record, plan, now)
+
+
+def ask(record: Record | None, request: str, plan: Mapping[str, Any], now: datetime) -> Record:
+    """Give the period to the run a person asks for, and remember by which request. `plan` is as in `reserve`.
+
+    Raises Refused beside an active run. Whether the request was answered before is asked first: see `answered`.
+    """
+    claim = _claim(record)
+    if claim is not None and claim["run"] != plan["run"]:
+        raise Refused(f"{claim['run']} is active", claim["run"])
+    reserved = reserve(record, plan, now)
+    by, reason = plan["cause"]["by"], plan["cause"]["reason"]
+    known = {"request": request, "run": plan["run"], "by": by, "reason": reason, "at": now.isoformat()}
+    return {**reserved, "asked": [*reserved["asked"], known][-REMEMBERED_REQUESTS:]}
+
+
+def answered(record: Record | None, request: str | None, by: str, reason: str, now: datetime) -> str | None:
+    """The run that an equal request was given before: by its id, or without one the same words within a minute."""
+    for known in record["asked"] if record else ():
+        same_words = (known["by"], known["reason"]) == (by, reason)
+        recent = now - datetime.fromisoformat(known["at"]) < SAME_REQUEST
+        if known["request"] == request or (request is None and same_words and recent):
+            return str(known["run"])
+    return None
+
+
+def take(record: Record | None, run: str, attempt: int, token: str, now: datetime) -> Record:
+    """Become the owner: won by the first execution of the reserved attempt. Raises Refused for every other."""
+    claim = _claim(record)
+    if record is None or claim is None:
+        raise Refused(f"nobody holds the claim that {run} attempt {attempt} was started for")
+    if (claim["run"], claim["attempt"]) != (run, attempt):
+        raise Refused(f"{claim['run']} attempt {claim['attempt']} holds the claim", claim["run"])
+    if claim["token"] == token:
+        return record
+    if claim["token"]:
+        raise Refused(f"another execution of {run} attempt {attempt} holds the claim", run)
+    deadline = (now + STAGE_LIMITS["claimed"]).isoformat()
+    return {**record, "claim": {**claim, "token": token, "deadline": deadline}}
+
+
+def owned(record: Record | None, token: str) -> Record:
+    """The claim, if `token` holds it. Raises Failed: `claim-lost` for any other, `canceled` when a person wished so."""
+    claim = _claim(record)
+    if record is None or claim is None or claim["token"] != token:
+        holder = f"{claim['run']} attempt {claim['attempt']} holds it" if claim else "nobody holds it"
+        raise Failed(Failure(Kind.SLIPWAY, "claim-lost", f"This execution no longer holds the claim: {holder}."))
+    if record["cancel"] is not None and claim["stage"] not in DELIVERING:
+        cancel = record["cancel"]
+        raise Failed(Failure(Kind.SLIPWAY, "canceled", f"Canceled by {cancel['by']}: {cancel['reason']}"))
+    return claim
+
+
+def move(record: Record | None, token: str, stage: Stage, deadline: datetime, **facts: Any) -> Record:
+    """The owner enters a stage (or shows life in it) and says until when it will show life again."""
+    claim = owned(record, token)
+    assert record is not None
+    if claim["stage"] in DELIVERING:
+        return record  # a late repetition of an earlier step
+    return {**record, "claim": {**claim, **facts, "stage": stage, "deadline": deadline.isoformat()}}
+
+
+def begin_delivery(record: Record | None, token: str, now: datetime) -> Record:
+    """All is verified and granted below the closed top: enter `publishing`, a new generation. No way back from here."""
+    claim = owned(record, token)
+    assert record is not None
+    if claim["stage"] in DELIVERING:
+        return record
+    generation = record["generation"] + 1
+    deadline = (now + STAGE_LIMITS["publishing"]).isoformat()
+    delivering = {**claim, "stage": Stage.PUBLISHING, "generation": generation, "deadline": deadline}
+    return {**record, "generation": generation, "claim": delivering}
+
+
+def delivered(record: Record | None, run: str, attempt: int, folder: str, now: datetime) -> Record:
+    """The gate is open and the pointer written: what was published before is retired, to be closed after its grace.
+
+    Anyone may say so (owner or not): it is only said of the claim that is in `publishing`.
+    """
+    claim = _claim(record)
+    if record is None or claim is None or (claim["run"], claim["attempt"]) != (run, attempt):
+        raise Refused(f"attempt {attempt} of {run} does not hold the claim")
+    if claim["stage"] != Stage.PUBLISHING:
+        return record
+    before, retired = record["published"], record["retired"]
+    if before is not None and before["folder"] != folder:
+        close_after = (now + GRACE).isoformat()
+        retired = [*retired, {"run": before["run"], "attempt": before["attempt"], "close_after": close_after}]
+    published = {key: claim[key] for key in ("run", "attempt", "generation", "fingerprint", "version")}
+    deadline = (now + STAGE_LIMITS["published"]).isoformat()
+    return {
+        **record,
+        "published": {**published, "folder": folder, "at": now.isoformat()},
+        "retired": retired,
+        "claim": {**claim, "stage": Stage.PUBLISHED, "deadline": deadline},
+    }
+
+
+def finish(
+    record: Record | None, run: str, attempt: int, state: End, now: datetime, orphans: tuple[str, ...] = ()
+) -> Record:
+    """The attempt has ended and its record is written: the period is free. `orphans` are jobs still to be seen ended.
+
+    Said twice, or of an attempt that no longer holds the claim, it only adds the orphans.
+    """
+    assert record is not None, "an attempt without a period record cannot end"
+    record = {**record, "orphans": sorted({*record["orphans"], *orphans})}
+    claim = record["claim"]
+    if claim is None or (claim["run"], claim["attempt"]) != (run, attempt):
+        return record
+    kept = ("run", "attempt", "job", "fingerprint", "version", "installation", "cause")
+    last = {**{key: claim[key] for key in kept}, "state": state, "at": now.isoformat()}
+    return {**record, "claim": None, "cancel": None, "last": last}
+
+
+def wish_cancel(record: Record | None, run: str, by: str, reason: str, now: datetime) -> Record:
+    """Note that a person wants the active run ended. Raises Refused when it is not active or is being published."""
+    claim = _claim(record)
+    if record is None or claim is None or claim["run"] != run:
+        raise Refused(f"{run} is not active", claim["run"] if claim else None)
+    if claim["stage"] in DELIVERING:
+        raise Refused(f"{run} is being published and can no longer be canceled; publish another run over it", run)
+    if record["cancel"] is not None:
+        return record
+    return {**record, "cancel": {"run": run, "by": by, "reason": reason, "at": now.isoformat()}}
+
+
+def judge(record: Record | None, token: str, code: str) -> str:
+    """How a run stands after one of its steps failed with `code`: the record decides, the exception only hints.
+
+    `delivering`: the outputs are on their way, so the run goes on; `lost`: another attempt has the claim; `canceled`;
+    `superseded`: its inputs changed while they were staged; else `failed`.
+    """
+    claim = _claim(record)
+    if record is None or claim is None or claim["token"] != token:
+        return "lost"
+    if claim["stage"] in DELIVERING:
+        return "delivering"
+    if record["cancel"] is not None:
+        return End.CANCELED
+    return End.SUPERSEDED if code == "source-changed" else End.FAILED
+
+
+def closed(record: Record | None, run: str, attempt: int) -> Record:
+    """A retired set is closed for good."""
+    assert record is not None
+    kept = [set_ for set_ in record["retired"] if (set_["run"], set_["attempt"]) != (run, attempt)]
+    return {**record, "retired": kept}
+
+
+def orphan_ended(record: Record | None, job: str) -> Record:
+    """A job without a run was seen ended."""
+    assert record is not None
+    return {**record, "orphans": [name for name in record["orphans"] if name != job]}
+
+
+def is_dead(claim: Mapping[str, Any], now: datetime) -> bool:
+    """Whether the owner failed to show life by the deadline it set itself."""
+    return now >= datetime.fromisoformat(claim["deadline"])
+
+
+def index(record: Record) -> dict[str, str]:
+    """What a listing of the records shows, so that the reconciler need not read each: ASCII, a few dozen bytes.
+
+    `open`: 'claim' while a run is active, 'no' when there is nothing to do, else 'yes'. `ask`: when to ask again.
+    """
+    claim = record["claim"]
+    asks = [] if claim is None else [claim["deadline"]] if claim["token"] else [_unheard(claim).isoformat()]
+    asks += [set_["close_after"] for set_ in record["retired"]]
+    if record["orphans"]:
+        asks.append(record["last"]["at"] if record["last"] else "")
+    done = record["waived"] or (record["published"] and not claim)
+    facts = {"open": "claim" if claim else "no" if done else "yes"}
+    return {**facts, "ask": min(asks)} if asks else facts
+
+
+def unheard(claim: Mapping[str, Any], now: datetime) -> bool:
+    """Whether the claim was reserved and its instance has not reported in time."""
+    return claim["token"] == "" and now >= _unheard(claim)
+
+
+def _unheard(claim: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(claim["since"]) + START_AGAIN
+
+
+def _claim(record: Record | None) -> Record | None:
+    return record["claim"] if record else None

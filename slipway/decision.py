@@ -1,0 +1,151 @@
+"""`decide`: for one model and period, what should happen next, given what is seen. Pure; asked by every trigger.
+
+Events, timers and people only change when this question is asked. Stuck claims, orphan jobs and retired outputs are
+rows of the same table, not watchers of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from slipway.claim import DELIVERING, START_AGAIN, End, Record, is_dead, unheard
+from slipway.period import Period
+from slipway.readiness import Readiness
+from slipway.run import RunId
+
+Action = Literal[
+    "nothing", "wait", "start", "next_attempt", "roll_forward", "give_up", "close_outputs", "end_job", "raise_incident"
+]
+
+#: How long to wait before looking at an orphan job again.
+ORPHAN_AGAIN = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that the decision rests on. Times are aware UTC; `ends` is the period's end, `due` None where none is set."""
+
+    now: datetime
+    model: str
+    period: Period
+    version: str
+    ends: datetime
+    due: datetime | None
+    in_range: bool  #: between first_period and last_period
+    takes_corrections: bool  #: lies within the look-back in which a published period takes new data
+    on_new_data: Literal["run", "ask", "ignore"]
+    attempts: int  #: how many attempts may be made without a person
+    paused: bool
+    record: Record | None
+    incident: str | None  #: the code of the open incident, if one is open
+    fingerprint: str | None = None  #: of the selected inputs, when they are complete
+    readiness: Readiness | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, why, and when to ask again at the latest (None: when something changes)."""
+
+    action: Action
+    why: str
+    ask_again: datetime | None = None
+    run: str | None = None
+    attempt: int | None = None
+    job: str | None = None
+
+
+def needs_inputs(seen: Seen) -> bool:
+    """Whether the answer can depend on the inputs at all: listing them is the dear part of asking."""
+    return _before_inputs(seen) is None
+
+
+def decide(seen: Seen) -> Decision:
+    """The one question of the system. Total: any record and any readiness has an answer."""
+    return _before_inputs(seen) or _by_inputs(seen)
+
+
+def _before_inputs(seen: Seen) -> Decision | None:
+    """What the record and the calendar alone decide; None when the inputs must be looked at."""
+    if seen.record is not None and (decision := _by_record(seen, seen.record)):
+        return decision
+    if not seen.in_range:
+        return Decision("nothing", "outside the model's first and last period")
+    if seen.now < seen.ends:
+        return Decision("wait", "the period has not ended", seen.ends)
+    if seen.paused:
+        return Decision("nothing", "the model is paused")
+    return None
+
+
+def _by_record(seen: Seen, record: Record) -> Decision | None:
+    """What the record decides by itself: an active claim, leftovers of ended runs, a waiver, a publication."""
+    if record["claim"] is not None:
+        return _active(seen, record["claim"], record["cancel"])
+    for retired in record["retired"]:
+        if seen.now >= datetime.fromisoformat(retired["close_after"]):
+            return Decision(
+                "close_outputs", "superseded, and its grace is over", None, retired["run"], retired["attempt"]
+            )
+    if record["orphans"]:
+        return Decision("end_job", "its run has ended", seen.now + ORPHAN_AGAIN, job=record["orphans"][0])
+    if record["waived"]:
+        return Decision("nothing", f"waived by {record['waived']['by']}")
+    if record["published"] and not seen.takes_corrections:
+        return Decision("nothing", "published, and past its corrections", run=record["published"]["run"])
+    return None
+
+
+def _active(seen: Seen, claim: dict[str, Any], cancel: dict[str, Any] | None) -> Decision:
+    run, attempt = claim["run"], claim["attempt"]
+    deadline = datetime.fromisoformat(claim["deadline"])
+    if not is_dead(claim, seen.now):
+        if unheard(claim, seen.now):
+            return Decision("start", "claimed, but its orchestration has not reported", deadline, run, attempt)
+        again = min(deadline, seen.now + START_AGAIN) if claim["token"] == "" else deadline
+        return Decision("wait", f"{run} is {claim['stage']}", again, run, attempt)
+    if claim["stage"] in DELIVERING:
+        return Decision("roll_forward", f"its owner died while {claim['stage']}", None, run, attempt)
+    if cancel is not None:
+        return Decision("give_up", f"canceled by {cancel['by']}, and its owner died", None, run, attempt)
+    if claim["automatic"] >= seen.attempts:
+        return Decision("give_up", f"{claim['automatic']} attempts died", None, run, attempt)
+    return Decision("next_attempt", f"its owner died while {claim['stage']}", None, run, attempt)
+
+
+def _by_inputs(seen: Seen) -> Decision:
+    assert seen.readiness is not None, "the inputs must be looked at for this answer"
+    if seen.fingerprint is None:
+        return _not_ready(seen, seen.readiness)
+    record = seen.record or {"published": None, "last": None, "numbers": {}}
+    published, last = record["published"], record["last"]
+    again = seen.readiness.ask_again
+    if published and published["fingerprint"] == seen.fingerprint:
+        return Decision("nothing", f"{published['run']} is published from these inputs", again, published["run"])
+    if last and last["fingerprint"] == seen.fingerprint and last["state"] != End.SUPERSEDED:
+        return Decision(
+            "nothing", f"{last['run']} {last['state']} with these inputs; a person may resume it", again, last["run"]
+        )
+    if published and seen.on_new_data != "run":
+        return Decision("nothing", f"new data; on_new_data is {seen.on_new_data}", again, published["run"])
+    run = next_run(seen.model, seen.period, seen.fingerprint, seen.version, record["numbers"])
+    return Decision("start", "its inputs are complete" if not published else "its inputs changed", None, run.text, 1)
+
+
+def next_run(model: str, period: Period, fingerprint: str, version: str, numbers: Mapping[str, int]) -> RunId:
+    """The id of the next run of this work: numbered on when a person asks again, or earlier data return."""
+    key8 = hashlib.sha256(f"{fingerprint}\n{version}".encode()).hexdigest()[:8]
+    return RunId(model, period, key8, numbers.get(key8, 0) + 1)
+
+
+def _not_ready(seen: Seen, readiness: Readiness) -> Decision:
+    asks = [moment for moment in (readiness.ask_again, seen.due) if moment is not None and moment > seen.now]
+    again = min(asks, default=None)
+    overdue = seen.due is not None and seen.now >= seen.due
+    unpublished = not (seen.record and seen.record["published"])
+    if overdue and unpublished and seen.incident is None:
+        return Decision("raise_incident", f"due {seen.due:%Y-%m-%d %H:%M}Z, and {readiness.blocks}", again)
+    return Decision("wait", readiness.blocks, again)

@@ -1,0 +1,103 @@
+"""A run as people are shown it: state, steps with their times, attempts, failure, links. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from slipway import paths
+from slipway.run import RunId, job_name
+
+#: The steps of a run in the order of its story; batches of one step are shown as one.
+STEPS = (
+    "inherit_job",
+    "plan_staging",
+    "copy_batch",
+    "finish_staging",
+    "submit_job",
+    "await_job",
+    "seal_outputs",
+    "plan_verification",
+    "verify_batch",
+    "write_manifest",
+    "grant_readers",
+    "publish_outputs",
+)
+
+
+def run_view(
+    run: RunId,
+    record: Mapping[str, Any] | None,
+    records: Mapping[str, Mapping[str, Any]],
+    incident: Mapping[str, Any] | None,
+) -> dict[str, Any] | None:
+    """The run as one document, or None if nothing is known of it.
+
+    `record` is its period's record, `records` what lies in the run's control folder by path, `incident` the period's.
+    """
+    facts = records.get(paths.run_file(run))
+    claim = record["claim"] if record and record["claim"] and record["claim"]["run"] == run.text else None
+    known = facts or claim
+    if known is None:
+        return None
+    ends = sorted((data for path, data in records.items() if "/record-" in path), key=lambda end: int(end["attempt"]))
+    attempt = claim["attempt"] if claim else ends[-1]["attempt"] if ends else 1
+    failure = ends[-1]["failure"] if ends and not claim else None
+    own = incident if incident and incident["run"] == run.text else None
+    return {
+        "run": run.text,
+        "model": run.model,
+        "period": str(run.period),
+        "state": claim["stage"] if claim else ends[-1]["state"] if ends else "claimed",
+        "attempt": attempt,
+        "cause": known["cause"],
+        "version": known["version"],
+        "fingerprint": known["fingerprint"],
+        "since": known["since"],
+        "deadline": claim["deadline"] if claim else None,
+        "canceling": bool(claim and record and record["cancel"]),
+        "failure": failure,
+        "failed_step": ends[-1]["step"] if ends and not claim else None,
+        "steps": steps(records),
+        "attempts": [{key: end.get(key) for key in ("attempt", "state", "job", "ended_at", "failure")} for end in ends],
+        "incident": own and {key: own[key] for key in ("key", "status", "code", "opened_at", "resolved_at")},
+        "links": links(run, attempt, records),
+    }
+
+
+def steps(records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The steps taken, attempt by attempt in the order of the story; times ISO 8601 UTC, durations in seconds."""
+    taken: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
+    for path, receipt in records.items():
+        if "/receipts/" in path:
+            taken.setdefault((receipt["attempt"], receipt["step"]), []).append(receipt)
+    ordered = sorted(taken.items(), key=lambda item: (item[0][0], _place(item[0][1])))
+    return [_step(step, attempt, receipts) for (attempt, step), receipts in ordered]
+
+
+def _step(step: str, attempt: int, receipts: list[Mapping[str, Any]]) -> dict[str, Any]:
+    started, ended = min(r["started_at"] for r in receipts), max(r["ended_at"] for r in receipts)
+    seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
+    shown = {"step": step, "attempt": attempt, "started_at": started, "ended_at": ended, "seconds": round(seconds, 3)}
+    return (
+        {**shown, "batches": len(receipts)}
+        if receipts[0]["batch"] is not None
+        else {**shown, "result": receipts[0]["result"]}
+    )
+
+
+def _place(step: str) -> int:
+    return STEPS.index(step) if step in STEPS else len(STEPS)
+
+
+def links(run: RunId, attempt: int, records: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
+    """Where a person reads on: the job in Azure ML's studio, and the run's folders in the lake."""
+    submitted = records.get(paths.receipt(run, "submit_job", attempt))
+    return {
+        "job": job_name(run, attempt),
+        "studio": submitted["result"].get("studio") if submitted else None,
+        "inputs": paths.inputs_folder(run),
+        "outputs": paths.outputs_folder(run, attempt),
+        "published": paths.pointer(run.model, run.period),
+    }

@@ -1,0 +1,138 @@
+"""What the HTTP triggers share: who asks, what is asked, and problems as RFC 9457 says them.
+
+Who asks is told by the platform's built-in authentication, in headers that no client can set: the front end strips
+them. Source: App Service authentication, "Work with user identities", X-MS-CLIENT-PRINCIPAL.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import azure.functions as func
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from slipway.azure.failures import failure_of
+from slipway.failure import redact
+from slipway.names import InvalidName
+from slipway.period import PeriodError
+
+#: The app role that may change things; reading asks for any signed-in principal.
+OPERATOR = "Slipway.Operator"
+#: The largest body a request may have, in bytes: a reason and a few names.
+LARGEST_BODY = 16_384
+
+Body = TypeVar("Body", bound=BaseModel)
+Handler = Callable[..., Awaitable[func.HttpResponse]]
+
+
+class Problem(Exception):
+    """An answer that is none of the good ones. `facts` are further members of the problem document."""
+
+    def __init__(self, status: int, title: str, detail: str, **facts: Any) -> None:
+        super().__init__(detail)
+        self.status, self.title, self.detail, self.facts = status, title, detail, facts
+
+
+class Reasoned(BaseModel):
+    """The body of every change: why."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    reason: str = Field(min_length=3, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks: a name to show and record, and the app roles held."""
+
+    name: str
+    roles: frozenset[str]
+
+
+def endpoint(handler: Handler) -> Handler:
+    """Answer what the handler raises: a problem as it is, bad names as 404 or 400, a service's failure as 503."""
+
+    @functools.wraps(handler)
+    async def answered(request: func.HttpRequest, **bindings: Any) -> func.HttpResponse:
+        try:
+            return await handler(request, **bindings)
+        except Problem as problem:
+            return _answer(problem)
+        except (InvalidName, PeriodError) as error:
+            return _answer(Problem(400, "Malformed name", str(error)))
+        except Exception as error:
+            failure = failure_of(error)
+            return _answer(Problem(503, "A service did not answer as it should", str(failure), code=failure.code))
+
+    return answered
+
+
+def reader(request: func.HttpRequest) -> Principal:
+    """Who asks. Raises 401 when nobody is signed in."""
+    header = request.headers.get("X-MS-CLIENT-PRINCIPAL")
+    if not header:
+        raise Problem(401, "Not signed in", "This address needs a principal; sign in, or send a bearer token.")
+    try:
+        document = json.loads(base64.b64decode(header))
+        claims = [(claim["typ"], claim["val"]) for claim in document["claims"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Problem(401, "Not signed in", "The principal's header is not what the platform sends.") from error
+    role_type = document.get("role_typ", "roles")
+    names = [value for typ, value in claims if typ in ("name", "preferred_username", document.get("name_typ"))]
+    name = request.headers.get("X-MS-CLIENT-PRINCIPAL-NAME") or (names[0] if names else "unknown")
+    return Principal(redact(name)[:120], frozenset(value for typ, value in claims if typ in (role_type, "roles")))
+
+
+def operator(request: func.HttpRequest) -> Principal:
+    """Who asks for a change. Raises 403 without the operator's role, 415 for what another site's form could send."""
+    principal = reader(request)
+    if OPERATOR not in principal.roles:
+        raise Problem(403, "Not allowed", f"{principal.name} lacks the app role {OPERATOR}, which changes need.")
+    content_type = request.headers.get("Content-Type", "").split(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise Problem(415, "Wrong content type", "A change is sent as application/json.")
+    return principal
+
+
+def body(request: func.HttpRequest, shape: type[Body]) -> Body:
+    """The request's body, checked. Raises 400 or 413 with what is wrong and where."""
+    raw = request.get_body()
+    if len(raw) > LARGEST_BODY:
+        raise Problem(413, "Body too large", f"The body has {len(raw)} bytes; at most {LARGEST_BODY} are read.")
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise Problem(400, "Malformed body", "The body is not JSON.") from error
+    try:
+        return shape.model_validate(document)
+    except ValidationError as error:
+        errors = [{"where": ".".join(map(str, item["loc"])), "rule": item["msg"]} for item in error.errors()[:10]]
+        raise Problem(
+            400, "Malformed body", "The body does not have the form that is asked for.", errors=errors
+        ) from error
+
+
+def answer(document: Mapping[str, Any], status: int = 200, **headers: str) -> func.HttpResponse:
+    """A JSON answer that no browser takes for anything else and no cache keeps."""
+    fixed = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return func.HttpResponse(
+        json.dumps(document, indent=1, default=str),
+        status_code=status,
+        mimetype="application/json",
+        headers={**fixed, **headers},
+    )
+
+
+def _answer(problem: Problem) -> func.HttpResponse:
+    document = {"type": "about:blank", "title": problem.title, "status": problem.status, "detail": problem.detail}
+    return func.HttpResponse(
+        json.dumps({**document, **problem.facts}, indent=1, default=str),
+        status_code=problem.status,
+        mimetype="application/problem+json",
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+    )

@@ -1,0 +1,54 @@
+"""A period over HTTP: is it ready, what blocks, what was published."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from activities.assess_period import assess_inputs, released, see
+from slipway.azure.lake import lake
+from slipway.decision import decide
+from slipway.period import Period
+from triggers.api import Problem, answer, endpoint, reader
+
+bp = df.Blueprint()
+
+
+@bp.function_name("get_period")
+@bp.route("models/{model}/periods/{period}", methods=["GET"])
+@endpoint
+async def get_period(request: func.HttpRequest) -> func.HttpResponse:
+    """The readiness card of a period: each input, what blocks, what Slipway would do now, what is published."""
+    reader(request)
+    return answer(await asyncio.to_thread(_card, request.route_params["model"], request.route_params["period"]))
+
+
+def _card(model: str, text: str) -> dict[str, Any]:
+    found = released(model)
+    if found is None:
+        raise Problem(404, "Unknown model", f"No model named {model[:60]!r} is released here.")
+    period = found.definition.period(text)
+    readiness = assess_inputs(found.definition, period)[0]
+    decision = decide(see(found, period))
+    record, incident = lake().period(model, period), lake().incident(model, period)
+    shown = ("run", "attempt", "stage", "deadline")
+    return {
+        "model": model,
+        "period": str(period),
+        "interval": _interval(found.definition.zone, period),
+        "version": found.definition.version,
+        "readiness": readiness.to_document(),
+        "decision": {"action": decision.action, "why": decision.why, "ask_again": decision.ask_again},
+        "active": {key: record["claim"][key] for key in shown} if record and record["claim"] else None,
+        "published": record["published"] if record else None,
+        "last": record["last"] if record else None,
+        "incident": incident and {key: incident[key] for key in ("key", "status", "code", "message", "opened_at")},
+    }
+
+
+def _interval(zone: Any, period: Period) -> dict[str, str]:
+    interval = period.interval(zone)
+    return {"start": interval.start.isoformat(), "end": interval.end.isoformat()}

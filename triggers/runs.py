@@ -1,0 +1,206 @@
+"""Runs over HTTP: start one by hand with a reason, see it, cancel it, resume it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from functools import partial
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+from pydantic import Field
+
+from activities.assess_period import assess_inputs, released, write_snapshot
+from activities.start_run import started
+from activities.wake import WAKE, raise_event
+from slipway import clock, paths
+from slipway.azure.lake import lake
+from slipway.claim import Refused, answered, ask, resume, wish_cancel
+from slipway.decision import next_run
+from slipway.definition import Definition
+from slipway.names import InvalidName
+from slipway.period import Period
+from slipway.run import RunId, instance_id
+from slipway.run_view import run_view
+from slipway.settings import settings
+from triggers.api import Principal, Problem, Reasoned, answer, body, endpoint, operator, reader
+
+bp = df.Blueprint()
+
+#: How often a request's run number is worked out again when another run took it meanwhile.
+TRIES = 5
+
+
+class NewRun(Reasoned):
+    """What `POST /api/models/{model}/runs` takes."""
+
+    period: str = Field(min_length=4, max_length=20)
+
+
+@bp.function_name("start_run_by_hand")
+@bp.route("models/{model}/runs", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+@endpoint
+async def start_run_by_hand(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Start a new run of a period, on the inputs as they are now and the released definition.
+
+    202 with the run; 404 unknown model; 409 beside an active run (with its id) or while inputs are missing (with what
+    blocks); the same Idempotency-Key reads the same run back, and is refused (422) for another request.
+    """
+    who, asked = operator(request), body(request, NewRun)
+    model = request.route_params["model"]
+    key = idempotency_key(request)
+    claim = await asyncio.to_thread(_reserve, who, model, asked, key)
+    if claim["token"] == "":
+        await started(claim, client)
+    return _accepted(claim["run"])
+
+
+@bp.function_name("get_run")
+@bp.route("runs/{run}", methods=["GET"])
+@endpoint
+async def get_run(request: func.HttpRequest) -> func.HttpResponse:
+    """The run: its state, its steps with their times, its links, and why it failed if it did."""
+    reader(request)
+    return answer(await asyncio.to_thread(_view, _run(request)))
+
+
+@bp.function_name("cancel_run")
+@bp.route("runs/{run}/cancel", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+@endpoint
+async def cancel_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Wish the active run ended. 202: the wish is durable, and the run ends when its job is seen ended."""
+    who, asked = operator(request), body(request, Reasoned)
+    run = _run(request)
+    record = await asyncio.to_thread(_wish, run, who, asked.reason)
+    await raise_event(client, instance_id(run, record["claim"]["attempt"], "await_job"), WAKE)
+    return _accepted(run.text)
+
+
+@bp.function_name("resume_run")
+@bp.route("runs/{run}/resume", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+@endpoint
+async def resume_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Go on with a failed or canceled run as its next attempt; a job that completed is not run again."""
+    who, asked = operator(request), body(request, Reasoned)
+    run = _run(request)
+    claim = await asyncio.to_thread(_resume, run, who, asked.reason)
+    await started(claim, client)
+    return _accepted(run.text)
+
+
+def idempotency_key(request: func.HttpRequest) -> str | None:
+    """The request's Idempotency-Key as the name of its record, or None. Any text of up to 200 characters is one."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 200:
+        raise Problem(400, "Malformed Idempotency-Key", "An Idempotency-Key has 1 to 200 characters.")
+    return hashlib.sha256(key.encode()).hexdigest()[:40]
+
+
+def _reserve(who: Principal, model: str, asked: NewRun, key: str | None) -> dict[str, Any]:
+    """Give the request its run, durably, before anything starts; the claim of it, or of the run it was given before."""
+    definition = released(model)
+    if definition is None:
+        raise Problem(404, "Unknown model", f"No model named {model[:60]!r} is released here.")
+    period = definition.definition.period(asked.period)
+    _remember(key, {"model": model, "period": str(period), "by": who.name, "reason": asked.reason})
+    cause = {"kind": "request", "by": who.name, "reason": asked.reason, "request": key}
+    if period.interval(definition.definition.zone).end > clock.now():
+        raise Problem(409, "The period has not ended", f"{period} of {model} has not ended; no run starts before.")
+    for _ in range(TRIES):
+        record = lake().period(model, period)
+        known = answered(record, key, who.name, asked.reason, clock.now())
+        if known is not None:
+            return {"run": known, "token": "known"}
+        if record and record["claim"]:
+            raise Problem(409, "A run is active", f"{record['claim']['run']} is active.", run=record["claim"]["run"])
+        plan = _plan(definition.definition, period, record, cause)
+        try:
+            changed = lake().change_period(model, period, partial(ask, request=key or "", plan=plan, now=clock.now()))
+        except Refused as refused:
+            if refused.active:
+                raise Problem(409, "A run is active", str(refused), run=refused.active) from refused
+        else:
+            return dict(changed["claim"])
+    raise Problem(409, "The period is contended", f"Others keep starting runs of {model} {period}; ask again.")
+
+
+def _plan(
+    definition: Definition, period: Period, record: dict[str, Any] | None, cause: dict[str, Any]
+) -> dict[str, Any]:
+    """The run a request is given, its snapshot laid down. Raises 409 with the readiness card if inputs are missing."""
+    readiness, files, fingerprint = assess_inputs(definition, period)
+    if fingerprint is None:
+        raise Problem(409, "Inputs are missing", readiness.blocks, readiness=readiness.to_document())
+    run = next_run(definition.name, period, fingerprint, definition.version, record["numbers"] if record else {})
+    write_snapshot(run, files)
+    facts = {"run": run.text, "attempt": 1, "fingerprint": fingerprint, "version": definition.version}
+    return {**facts, "cause": cause, "installation": settings().installation}
+
+
+def _remember(key: str | None, wanted: dict[str, str]) -> None:
+    """Hold the key to its first request. Raises 422 when it was used for another."""
+    if key is None or lake().control.create(paths.request(key), wanted):
+        return
+    known = lake().control.read(paths.request(key))
+    if known is None or any(known.data.get(name) != value for name, value in wanted.items()):
+        raise Problem(422, "Idempotency-Key used before", "This Idempotency-Key belongs to another request.")
+
+
+def _wish(run: RunId, who: Principal, reason: str) -> dict[str, Any]:
+    try:
+        return lake().change_period(
+            run.model, run.period, lambda seen: wish_cancel(seen, run.text, who.name, reason, clock.now())
+        )
+    except Refused as refused:
+        _must_exist(run)
+        raise Problem(409, "Cannot be canceled", str(refused), run=refused.active) from refused
+
+
+def _resume(run: RunId, who: Principal, reason: str) -> dict[str, Any]:
+    cause = {"kind": "resume", "by": who.name, "reason": reason, "request": None}
+    try:
+        record = lake().change_period(run.model, run.period, lambda seen: resume(seen, run.text, cause, clock.now()))
+    except Refused as refused:
+        _must_exist(run)
+        raise Problem(409, "Cannot be resumed", str(refused), run=refused.active) from refused
+    return dict(record["claim"])
+
+
+def _view(run: RunId) -> dict[str, Any]:
+    record = lake().period(run.model, run.period)
+    found = lake().control.list(f"{paths.control_folder(run)}/")
+    names = [entry.name for entry in found if entry.name.endswith(".json")]
+    wanted = [name for name in names if "/receipts/" in name or "/record-" in name or name.endswith("/run.json")]
+    records = {name: seen.data for name in wanted if (seen := lake().control.read(name))}
+    view = run_view(run, record, records, lake().incident(run.model, run.period))
+    if view is None:
+        raise _unknown(run)
+    return view
+
+
+def _must_exist(run: RunId) -> None:
+    if lake().control.read(paths.run_file(run)) is None:
+        raise _unknown(run)
+
+
+def _unknown(run: RunId) -> Problem:
+    return Problem(404, "Unknown run", f"No run {run} is known here.")
+
+
+def _run(request: func.HttpRequest) -> RunId:
+    text = request.route_params["run"]
+    try:
+        return RunId.parse(text)
+    except InvalidName as error:
+        raise Problem(404, "Unknown run", str(error)) from error
+
+
+def _accepted(run: str) -> func.HttpResponse:
+    link = f"{settings().public_url or ''}/api/runs/{run}"
+    return answer({"run": run, "links": {"self": link}}, 202, Location=link)
