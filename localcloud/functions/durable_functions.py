@@ -9,10 +9,10 @@ from azure.functions import meta
 
 from localcloud.functions.app import App, Function
 from localcloud.functions.durable.engine import ActivityError, Functions
-from localcloud.functions.durable.episode import OrchestratorError
+from localcloud.functions.durable.episode import EpisodeAbortedError, OrchestratorError
 from localcloud.functions.durable.walk import Kind
 from localcloud.functions.http_trigger import OtherInputs
-from localcloud.functions.invoke import InvocationError, Invoker
+from localcloud.functions.invoke import InvocationError, InvocationTimeoutError, Invoker
 
 _TRIGGERS = {Kind.ACTIVITY: "activityTrigger", Kind.CHILD: "orchestrationTrigger"}
 _NOUNS = {Kind.ACTIVITY: "an activity", Kind.CHILD: "an orchestrator"}
@@ -30,6 +30,8 @@ def durable_functions(app: App, invoker: Invoker, inputs: OtherInputs) -> Functi
     async def run_orchestrator(name: str, context: str) -> str:
         try:
             return await run(_existing(app, Kind.CHILD, name), context)
+        except InvocationTimeoutError as problem:
+            raise EpisodeAbortedError(str(problem)) from problem
         except InvocationError as problem:
             raise OrchestratorError(str(problem)) from problem
 

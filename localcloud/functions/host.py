@@ -19,7 +19,7 @@ from localcloud.database import Database
 from localcloud.faults import Faults
 from localcloud.functions.app import App, Function, load_app
 from localcloud.functions.durable.binding import RPC_PATH, WEBHOOK_PATH, Addresses
-from localcloud.functions.durable.client import Client, HubSettings
+from localcloud.functions.durable.client import Client
 from localcloud.functions.durable.engine import Engine
 from localcloud.functions.durable.routes import Api
 from localcloud.functions.durable.store import Store
@@ -74,11 +74,12 @@ class Host:
             clock,
             durable_functions(self.app, self._invoker, self._other_inputs),
             faults,
+            versions=self.settings.versions,
             orchestrators=self.settings.max_orchestrators,
             activities=self.settings.max_activities,
         )
-        hub = HubSettings(self.settings.hub_name, self.settings.default_version, self.settings.replace_any_state)
-        self._durable = Api(Client(self._engine, hub), self._addresses, lambda: self._origin)
+        client = Client(self._engine, replace_any_state=self.settings.replace_any_state)
+        self._durable = Api(client, self._addresses, lambda: self._origin)
         self._http = HttpDoor(
             self.app,
             self.settings.route_prefix,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localcloud.functions.durable.versions import Versions
+
 
 class AppError(Exception):
     """The app cannot be run as it is; the text names the thing, the rule and the remedy."""
@@ -31,7 +33,7 @@ class HostSettings:
     route_prefix: str
     function_timeout: float
     hub_name: str
-    default_version: str
+    versions: Versions
     replace_any_state: bool
     max_activities: int
     max_orchestrators: int
@@ -54,7 +56,7 @@ def read_host_json(app: Path) -> HostSettings:
         route_prefix=extensions.get("http", {}).get("routePrefix", "api").strip("/"),
         function_timeout=_timeout(document.get("functionTimeout", "00:30:00")),
         hub_name=settings_filled_in(durable.get("hubName", "TestHubName")),
-        default_version=durable.get("defaultVersion", ""),
+        versions=_versions(durable),
         replace_any_state=durable.get("overridableExistingInstanceStates") == "AnyState",
         max_activities=durable.get("maxConcurrentActivityFunctions", many),
         max_orchestrators=durable.get("maxConcurrentOrchestratorFunctions", many),
@@ -85,6 +87,20 @@ def duration(text: str) -> float:
 
 def _timeout(text: str) -> float:
     return float("inf") if text == "-1" else duration(text)
+
+
+def _versions(durable: dict[str, Any]) -> Versions:
+    found = Versions(
+        default=durable.get("defaultVersion", ""),
+        match=durable.get("versionMatchStrategy", "CurrentOrOlder"),
+        on_mismatch=durable.get("versionFailureStrategy", "Reject"),
+    )
+    if found.match not in ("None", "Strict", "CurrentOrOlder") or found.on_mismatch not in ("Reject", "Fail"):
+        raise AppError(
+            "host.json: versionMatchStrategy is None, Strict or CurrentOrOlder, versionFailureStrategy Reject or Fail;"
+            f" found {found.match} and {found.on_mismatch}"
+        )
+    return found
 
 
 def _queues(settings: dict[str, Any]) -> QueueSettings:

@@ -28,6 +28,10 @@ class InvocationError(Exception):
     """A function raised, could not be given its arguments, or took too long; the text is ``TypeName: message``."""
 
 
+class InvocationTimeoutError(InvocationError):
+    """A function took longer than ``functionTimeout``."""
+
+
 class _Context(func.Context):
     """What a parameter ``context: func.Context`` receives."""
 
@@ -95,7 +99,7 @@ class Invoker:
                 result = await self._call(function, arguments)
             return self._encoded(function, result)
         except TimeoutError as problem:
-            raise InvocationError(
+            raise InvocationTimeoutError(
                 f"Timeout value of {self._timeout:g} s was exceeded by function: {function.name}"
             ) from problem
         except Exception as problem:

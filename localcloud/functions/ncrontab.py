@@ -6,6 +6,7 @@ Source: Azure Functions documentation, "Timer trigger", NCRONTAB expressions; at
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
@@ -35,7 +36,8 @@ class Schedule:
             date = local.date() + timedelta(days=day)
             if not self._matches_day(date.day, date.month, date.isoweekday() % 7):
                 continue
-            for naive in self._times(datetime(date.year, date.month, date.day)):  # noqa: DTZ001 (given its zone below)
+            midnight = datetime(date.year, date.month, date.day)  # noqa: DTZ001 (given its zone below)
+            for naive in self._times(midnight, first_hour=local.hour if day == 0 else 0):
                 found = naive.replace(tzinfo=self.zone)
                 if naive > local and found > moment:
                     return found
@@ -52,8 +54,8 @@ class Schedule:
     def _matches_day(self, day: int, month: int, weekday: int) -> bool:
         return day in self.fields[3] and month in self.fields[4] and weekday in self.fields[5]
 
-    def _times(self, midnight: datetime):  # type: ignore[no-untyped-def]
-        for hour in sorted(self.fields[2]):
+    def _times(self, midnight: datetime, first_hour: int) -> Iterator[datetime]:
+        for hour in sorted(hour for hour in self.fields[2] if hour >= first_hour):
             for minute in sorted(self.fields[1]):
                 for second in sorted(self.fields[0]):
                     yield midnight.replace(hour=hour, minute=minute, second=second)

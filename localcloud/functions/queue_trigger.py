@@ -137,7 +137,7 @@ class Queues:
             try:
                 messages = await queue.get(min(self._settings.batch_size, 32))
                 await asyncio.gather(*(self._process(function, queue, poison, m) for m in messages))
-            except (QueueError, aiohttp.ClientError) as problem:
+            except (QueueError, aiohttp.ClientError, TimeoutError, ET.ParseError) as problem:
                 log.warning("queue %s of function %s: %s", name, function.name, problem)
                 messages, pause = [], _SLOWEST
             pause = _QUICKEST if messages else min(pause * 2, _SLOWEST)

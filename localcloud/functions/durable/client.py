@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from localcloud.functions.durable.engine import Engine
 from localcloud.functions.durable.errors import (
@@ -27,21 +27,15 @@ from localcloud.functions.durable.walk import Kind
 _PURGEABLE = frozenset({Status.COMPLETED, Status.FAILED, Status.TERMINATED, Status.CANCELED})
 
 
-@dataclass(frozen=True)
-class HubSettings:
-    """The settings of ``host.json`` that clients meet."""
-
-    hub_name: str
-    default_version: str
-    replace_any_state: bool  #: ``overridableExistingInstanceStates: AnyState``
-
-
 class Client:
-    """Operations on the instances of one task hub; each is stored when its method returns."""
+    """Operations on the instances of one task hub; each is stored when its method returns.
 
-    def __init__(self, engine: Engine, settings: HubSettings) -> None:
+    ``replace_any_state`` is ``overridableExistingInstanceStates: AnyState`` of host.json.
+    """
+
+    def __init__(self, engine: Engine, *, replace_any_state: bool) -> None:
         self.engine = engine
-        self.settings = settings
+        self._replace_any_state = replace_any_state
         self._store = engine.store
 
     def start(self, name: str, instance_id: str | None, input_text: str, version: str | None) -> str:
@@ -56,12 +50,11 @@ class Client:
             raise BadRequestError(problem)
         with self._store.transaction():
             existing = self._store.instance(instance_id)
-            if existing is not None and not existing.status.finished and not self.settings.replace_any_state:
+            if existing is not None and not existing.status.finished and not self._replace_any_state:
                 raise InstanceExistsError(
                     f"An Orchestration instance with the status {existing.shown_status.title} already exists."
                 )
-            chosen = self.settings.default_version if version is None else version
-            self.engine.create(instance_id, name, input_text, chosen)
+            self.engine.create(instance_id, name, input_text, version)
         return instance_id
 
     def raise_event(self, instance_id: str, name: str, input_text: str) -> None:

@@ -20,12 +20,13 @@ from typing import Any
 from localcloud.clock import Clock
 from localcloud.faults import Faults, Point
 from localcloud.functions.durable.alarms import Alarms, TimerKey
-from localcloud.functions.durable.episode import ContinuedAsNew, Decision, Ended, run_episode
+from localcloud.functions.durable.episode import ContinuedAsNew, Decision, Ended, EpisodeAbortedError, run_episode
 from localcloud.functions.durable.events import Event, EventType, Status, dump, event, moment_of, stamp
 from localcloud.functions.durable.history import Histories
 from localcloud.functions.durable.ids import problem_with_id
 from localcloud.functions.durable.lane import Lane
 from localcloud.functions.durable.store import Activity, Instance, Parent, Store
+from localcloud.functions.durable.versions import Versions
 from localcloud.functions.durable.walk import Kind, Task
 
 log = logging.getLogger(__name__)
@@ -55,12 +56,21 @@ class Engine:
     """Runs instances until :meth:`stop`. All methods belong to the event loop's thread."""
 
     def __init__(
-        self, store: Store, clock: Clock, functions: Functions, faults: Faults, *, orchestrators: int, activities: int
+        self,
+        store: Store,
+        clock: Clock,
+        functions: Functions,
+        faults: Faults,
+        *,
+        versions: Versions,
+        orchestrators: int,
+        activities: int,
     ) -> None:
         self.store = store
         self.clock = clock
         self.functions = functions
         self._faults = faults
+        self._versions = versions
         self._histories = Histories(store)
         self._instances: Lane[str] = Lane(orchestrators, self._episode)
         self._activities: Lane[tuple[str, int]] = Lane(activities, self._activity)
@@ -85,16 +95,17 @@ class Engine:
         await asyncio.gather(self._instances.close(GRACE), self._activities.close(GRACE))
 
     def create(
-        self, instance_id: str, name: str, input_text: str, version: str, parent: Parent | None = None, **about: Any
+        self, instance_id: str, name: str, input_text: str, version: str | None, parent: Parent | None = None
     ) -> None:
-        """Store a new instance, which begins once the transaction commits; ``about`` goes into ExecutionStarted."""
+        """Store a new instance, which begins once the transaction commits; without a version it has the default one."""
         now = self.clock.now()
         execution_id = uuid.uuid4().hex
+        version = self._versions.default if version is None else version
         instance = Instance(
             *(instance_id, name, execution_id, version, Status.PENDING, False, input_text, None, None, False),
             *(stamp(now), stamp(now), parent),
         )
-        self.store.create(instance, _execution_started(instance, now, **about))
+        self.store.create(instance, self._execution_started(instance, now))
         self.store.database.after_commit(lambda: self._instances.add(instance_id))
 
     def send(self, instance_id: str, message: Event) -> None:
@@ -132,23 +143,42 @@ class Engine:
         messages = self.store.inbox(instance_id)
         if instance is None or instance.status.finished or not messages:
             return
+        verdict = self._versions.verdict(instance.version)
+        if verdict == "leave":
+            log.warning("instance %s has version %s: left to a newer host", instance_id, instance.version)
+            return
         history = self._histories.of(instance)
-        arrived = [message for _, message in messages]
-        decision = await run_episode(
-            instance, history, arrived, self.clock.now(), self.functions.run_orchestrator, self.functions.rejection
-        )
-        point = Point("functions", "EpisodeCommitted", instance.name, instance_id)
+        try:
+            decision = await run_episode(
+                instance,
+                history,
+                [message for _, message in messages],
+                self.clock.now(),
+                self.functions.run_orchestrator,
+                self.functions.rejection,
+                None if verdict == "run" else f"its version '{instance.version}' does not match this host's.",
+            )
+        except EpisodeAbortedError as problem:
+            log.error("instance %s: %s; its episode is run again", instance_id, problem)
+            self._instances.add(instance_id)
+            return
+        await self._store_decision(instance, decision, messages[-1][0])
+
+    async def _store_decision(self, instance: Instance, decision: Decision, last_message: int) -> None:
+        """Commit an episode, unless the instance was purged or replaced meanwhile; the fault point around that."""
+        history = self._histories.of(instance)
+        point = Point("functions", "EpisodeCommitted", instance.name, instance.instance_id)
         await self._faults.before(point)
         with self.store.transaction():
-            current = self.store.instance(instance_id)
+            current = self.store.instance(instance.instance_id)
             if current is None or current.execution_id != instance.execution_id:
-                return  # purged or replaced meanwhile
-            self.store.take(instance_id, messages[-1][0])
+                return
+            self.store.take(instance.instance_id, last_message)
             self._commit(instance, decision, len(history.texts))
         history.extend(decision.events)
         if decision.end is not None:
             self._histories.forget(instance.execution_id)
-        for waiter in self._waiters.get(instance_id, ()):
+        for waiter in self._waiters.get(instance.instance_id, ()):
             waiter.set()
         await self._faults.after(point)
 
@@ -192,13 +222,7 @@ class Engine:
             )
             return
         link = Parent(parent.instance_id, parent.execution_id, task.id)
-        about = {
-            "Name": parent.name,
-            "OrchestrationInstance": {"InstanceId": parent.instance_id, "ExecutionId": parent.execution_id},
-            "TaskScheduleId": task.id,
-        }
-        version = parent.version if task.version is None else task.version
-        self.create(child_id, task.name, dump(task.input), version, link, ParentInstance=about)
+        self.create(child_id, task.name, dump(task.input), task.version, link)
 
     def _child_conflict(self, parent: Instance, child_id: str) -> str | None:
         grandparent = parent.parent.instance_id if parent.parent else None
@@ -227,8 +251,30 @@ class Engine:
         self.store.new_generation(instance.instance_id, execution_id, end.input)
         renewed = self.store.instance(instance.instance_id)
         assert renewed is not None
-        self.store.send_first(instance.instance_id, [_execution_started(renewed, now), *end.carried])
+        self.store.send_first(instance.instance_id, [self._execution_started(renewed, now), *end.carried])
         self.store.database.after_commit(lambda: self._instances.add(instance.instance_id))
+
+    def _execution_started(self, instance: Instance, now: datetime) -> Event:
+        return event(
+            EventType.EXECUTION_STARTED,
+            now,
+            Name=instance.name,
+            Version=instance.version,
+            Input=instance.input,
+            OrchestrationInstance={"InstanceId": instance.instance_id, "ExecutionId": instance.execution_id},
+            ParentInstance=self._described(instance.parent),
+            Tags=None,
+        )
+
+    def _described(self, parent: Parent | None) -> dict[str, Any] | None:
+        if parent is None:
+            return None
+        instance = self.store.instance(parent.instance_id)
+        return {
+            "Name": instance.name if instance else None,
+            "OrchestrationInstance": {"InstanceId": parent.instance_id, "ExecutionId": parent.execution_id},
+            "TaskScheduleId": parent.task_id,
+        }
 
     # activities and timers
 
@@ -270,18 +316,6 @@ class Engine:
                     instance_id, fire_at = closed
                     fired = event(EventType.TIMER_FIRED, self.clock.now(), TimerId=key[1], FireAt=fire_at)
                     self.send(instance_id, fired)
-
-
-def _execution_started(instance: Instance, now: datetime, **about: Any) -> Event:
-    return event(
-        EventType.EXECUTION_STARTED,
-        now,
-        Name=instance.name,
-        Version=instance.version,
-        Input=instance.input,
-        OrchestrationInstance={"InstanceId": instance.instance_id, "ExecutionId": instance.execution_id},
-        **{"ParentInstance": None, "Tags": None, **about},
-    )
 
 
 def _answer_to_parent(parent: Parent, end: Ended, now: datetime) -> Event:

@@ -74,6 +74,10 @@ RunOrchestrator = Callable[[str, str], Awaitable[str]]
 Rejection = Callable[[Kind, str], str | None]
 
 
+class EpisodeAbortedError(Exception):
+    """The orchestrator did not come back in time; the episode has to be run again."""
+
+
 async def run_episode(
     instance: Instance,
     history: History,
@@ -81,15 +85,20 @@ async def run_episode(
     now: datetime,
     run: RunOrchestrator,
     rejection: Rejection,
+    refusal: str | None = None,
 ) -> Decision:
-    """Decide what follows when ``messages`` reach ``instance`` at ``now``."""
+    """Decide what follows when ``messages`` reach ``instance`` at ``now``.
+
+    ``refusal`` says why this host may not run the instance at all. Raises :class:`EpisodeAbortedError`.
+    """
     new = [event(EventType.ORCHESTRATOR_STARTED, now), *_started_first(messages)]
     terminated = next((e for e in new if e["EventType"] == EventType.EXECUTION_TERMINATED), None)
     if terminated is not None:
         return _ended(new, now, Ended(Status.TERMINATED, dump(terminated["Input"])))
     if _suspended([*history.events, *new]):
         return Decision([*new, event(EventType.ORCHESTRATOR_COMPLETED, now)])
-    if (unknown := rejection(Kind.CHILD, instance.name)) is not None:
+    unknown = refusal or rejection(Kind.CHILD, instance.name)
+    if unknown is not None:
         return _ended(new, now, _failed(instance, unknown))
     answer = await _ask(instance, history, new, run)
     return _decide(instance, history, new, now, answer, rejection)

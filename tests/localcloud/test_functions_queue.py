@@ -1,0 +1,92 @@
+"""The queue trigger on a whole local cloud: messages sent with the real SDK reach a function by the app's identity."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from azure.storage.queue import QueueClient, TextBase64DecodePolicy, TextBase64EncodePolicy
+
+from localcloud.config import ACCOUNT_KEY
+from tests.localcloud.functions_harness import APPS, ROOT
+
+PORTS = ("functions", "storage", "storage-tls", "aml", "eventgrid", "identity", "control")
+
+
+class Cloud:
+    """A local cloud with the queue app in it."""
+
+    def __init__(self, app: Path, endpoints: dict[str, str]) -> None:
+        self._notes = app / "notes"
+        self._storage = endpoints["storage"]
+
+    def queue(self, name: str) -> QueueClient:
+        """Return a client whose messages are base64 text, as queue triggers expect."""
+        return QueueClient(
+            self._storage,
+            name,
+            credential=ACCOUNT_KEY,
+            message_encode_policy=TextBase64EncodePolicy(),
+            message_decode_policy=TextBase64DecodePolicy(),
+        )
+
+    def noted(self) -> list[str]:
+        """Return what the function has noted: message and delivery."""
+        return self._notes.read_text().splitlines() if self._notes.exists() else []
+
+    def wait_for(self, *lines: str) -> None:
+        """Return once all lines are noted."""
+        limit = time.monotonic() + 10
+        while not set(lines) <= set(self.noted()):
+            assert time.monotonic() < limit, self.noted()
+            time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Start ``localcloud up`` on a copy of the app, which notes into its own folder."""
+    base = tmp_path_factory.mktemp("queues")
+    app = Path(shutil.copytree(APPS / "queues", base / "app"))
+    ports = [text for port in PORTS for text in (f"--{port}-port", "0")]
+    command = [sys.executable, "-m", "localcloud", "up", "--app", str(app), "--state", str(base / "state"), *ports]
+    with (base / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    endpoints = base / "state" / "endpoints.json"
+    while not endpoints.exists():
+        assert process.poll() is None, (base / "log").read_text()
+        time.sleep(0.05)
+    yield Cloud(app, json.loads(endpoints.read_text())["endpoints"])
+    process.terminate()
+    process.wait(20)
+
+
+def test_messages_reach_the_function(cloud):
+    """Each message is one invocation with its delivery count, and is deleted when the function returns."""
+    queue = cloud.queue("work")
+    for number in range(10):
+        queue.send_message(f"m{number}")
+
+    cloud.wait_for(*(f"m{number} 1" for number in range(10)))
+    limit = time.monotonic() + 5
+    while queue.get_queue_properties().approximate_message_count:
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+def test_failing_messages_are_poison(cloud):
+    """A message that fails is delivered again up to maxDequeueCount, then moved to the poison queue as it was."""
+    cloud.queue("work").send_message("bad one")
+
+    cloud.wait_for("bad one 1", "bad one 2", "bad one 3")
+    poison, limit = cloud.queue("work-poison"), time.monotonic() + 5
+    while not (moved := [message.content for message in poison.receive_messages()]):
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    assert moved == ["bad one"]
+    assert "bad one 4" not in cloud.noted()
