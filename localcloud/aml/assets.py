@@ -24,7 +24,15 @@ from localcloud.lake.rules import Lake
 KINDS = ("codes", "environments", "components", "data", "models")
 _KIND = "{kind:" + "|".join(KINDS) + "}"
 #: What a second PUT of a version may change; the rest is what the version *is*.
-_CHANGEABLE = ("description", "tags", "properties", "isArchived", "stage")
+_CHANGEABLE = {"description", "tags", "properties", "isArchived", "stage"}
+#: What a version has that was PUT without.
+_NOTHING: dict[str, Any] = {
+    "description": None,
+    "tags": {},
+    "properties": {},
+    "isArchived": False,
+    "isAnonymous": False,
+}
 #: What the service adds to a version of each kind. The SDK cannot read a model without flavors.
 _ADDED: dict[str, dict[str, Any]] = {
     "models": {"flavors": {}},
@@ -62,7 +70,7 @@ class AssetRoutes:
         kind, name, label = _asked(request)
         properties = await read_properties(request)
         known = self._store.get(kind, name, label)
-        if known is not None and (key := _first_difference(known.properties, properties)):
+        if known is not None and (key := _first_difference(kind, known.properties, properties)):
             raise ArmError(
                 409,
                 "Conflict",
@@ -149,17 +157,11 @@ class AssetRoutes:
         )
 
     def _document(self, one: Version) -> dict[str, Any]:
-        nothing = {"description": None, "tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False}
         return {
             "id": f"{self._workspace.id}/{one.kind}/{one.name}/versions/{one.version}",
             "name": one.version,
             "type": f"{PROVIDER}/workspaces/{one.kind}/versions",
-            "properties": {
-                **nothing,
-                **_ADDED.get(one.kind, {}),
-                **_given(one.properties),
-                "provisioningState": "Succeeded",
-            },
+            "properties": _whole(one.kind, one.properties),
             "systemData": documents.system_data(one.created, one.created_by),
         }
 
@@ -189,13 +191,16 @@ def _asked(request: web.Request) -> tuple[str, str, str]:
     return asked["kind"], check_asset_name(asked["name"]), check_asset_name(asked["version"], "version")
 
 
-def _first_difference(before: dict[str, Any], after: dict[str, Any]) -> str | None:
-    """Return a property that is part of what a version is and differs."""
-    old, new = _given(before), _given(after)
-    return next(
-        (key for key in sorted(old.keys() | new.keys()) if key not in _CHANGEABLE and old.get(key) != new.get(key)),
-        None,
-    )
+def _first_difference(kind: str, before: dict[str, Any], after: dict[str, Any]) -> str | None:
+    """Return a property that is part of what a version is and differs; what was read may be PUT back as it is."""
+    old, new = _whole(kind, before), _whole(kind, after)
+    fixed = sorted((old.keys() | new.keys()) - _CHANGEABLE)
+    return next((key for key in fixed if old.get(key) != new.get(key)), None)
+
+
+def _whole(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """Return properties with what the service adds to those that were PUT."""
+    return {**_NOTHING, **_ADDED.get(kind, {}), **_given(properties), "provisioningState": "Succeeded"}
 
 
 def _given(properties: dict[str, Any]) -> dict[str, Any]:

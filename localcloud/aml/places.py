@@ -43,7 +43,7 @@ class PlaceRoutes:
         return web.json_response(self._compute_document(name))
 
     async def _list_datastores(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
-        check_query(request, "isDefault", "count", "$skip")
+        check_query(request, "isDefault", "count", "orderByAsc", "$skip")
         names = (
             [DEFAULT_DATASTORE]
             if request.query.get("isDefault") == "true"

@@ -144,14 +144,14 @@ def _write_log(output: IO[bytes], specification: Specification) -> None:
     left = specification.log_bytes
     with Path(specification.log).open("wb", buffering=0) as log:
         while chunk := os.read(output.fileno(), _CHUNK):
-            log.write(chunk[:left])
-            if left and len(chunk) > left:
+            log.write(chunk[: max(0, left)])
+            if left >= 0 and len(chunk) > left:
                 log.write(f"\n[the log ends here: it is longer than {specification.log_bytes} bytes]\n".encode())
-            left = max(0, left - len(chunk))
+            left -= len(chunk)
 
 
 def _end_with_parent(command: subprocess.Popen[bytes], specification: Specification) -> None:
-    while sys.stdin.buffer.read(_CHUNK):
+    while os.read(0, _CHUNK):
         pass
     _end_all(command, specification)
     os._exit(1)

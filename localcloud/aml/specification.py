@@ -62,8 +62,8 @@ class Rulebook:
         self._check_code(properties.get("codeId"))
         self._check_identity(properties.get("identity"))
         sent = _without_nulls({key: value for key, value in properties.items() if key not in (*CHANGEABLE, "status")})
-        sent["inputs"] = {key: self._input(key, one) for key, one in _mapping(properties, "inputs").items()}
-        sent["outputs"] = {key: self._output(name, key, one) for key, one in _mapping(properties, "outputs").items()}
+        sent["inputs"] = {key: self._input(key, one) for key, one in _named(properties, "inputs").items()}
+        sent["outputs"] = {key: self._output(name, key, one) for key, one in _named(properties, "outputs").items()}
         if len(sent["inputs"]) > _MOST_INPUTS or len(sent["outputs"]) > _MOST_OUTPUTS:
             raise user_error(f"A job has at most {_MOST_INPUTS} inputs and {_MOST_OUTPUTS} outputs.", "BadArgument")
         sent.setdefault("experimentName", "Default")
@@ -246,12 +246,17 @@ def _check_references(sent: dict[str, Any]) -> None:
                 "BadArgument",
                 "ArgumentInvalid",
             )
-    for collection in ("inputs", "outputs"):
-        for name in sent[collection]:
-            if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,254}", name) is None:
-                raise user_error(
-                    f"The name {name!r} in {collection} is not valid: use letters, digits and '_'.", "BadArgument"
-                )
+
+
+def _named(properties: dict[str, Any], collection: str) -> dict[str, Any]:
+    """Return inputs or outputs by their names, which become names of folders and of environment variables."""
+    named = _mapping(properties, collection)
+    for name in named:
+        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,254}", name) is None:
+            raise user_error(
+                f"The name {name!r} in {collection} is not valid: use letters, digits and '_'.", "BadArgument"
+            )
+    return named
 
 
 def _mapping(properties: dict[str, Any], key: str) -> dict[str, Any]:
