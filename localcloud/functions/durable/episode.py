@@ -116,14 +116,13 @@ def _decide(
     if changed is not None:
         return _ended(new, now, Ended(Status.FAILED, dump(changed)))
     tasks = [_with_instance_id(task, instance) for task in walk.new_tasks()]
-    cancelled = walk.cancelled_timers()
     end = _end(instance, walk, answer)
     decision = _ended(new, now, end, walk.next_id) if isinstance(end, Ended) else Decision(new, end=end)
     if not isinstance(end, Ended):
         new += [_recorded(task, now) for task in tasks]
         new.append(event(EventType.ORCHESTRATOR_COMPLETED, now))
         _warn_if_ahead(instance, walk, answer)
-    decision.tasks, decision.cancelled = tasks, cancelled
+    decision.tasks, decision.cancelled = tasks, walk.cancelled
     decision.custom_status = None if answer.custom_status is None else dump(answer.custom_status)
     return decision
 

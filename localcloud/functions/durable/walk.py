@@ -105,6 +105,7 @@ class Walk:
     def __init__(self, actions: list[dict[str, Any]], rejection: Callable[[Kind, str], str | None]) -> None:
         self.tasks: dict[int, Task] = {}
         self.open: set[int] = set()
+        self.cancelled: list[int] = []  #: timers whose action is marked as cancelled by now
         self.recorded: dict[int, Event] = {}
         self.exhausted = False  #: every action has been awaited: the orchestrator's own end counts
         self.continue_as_new: dict[str, Any] | None = None
@@ -137,15 +138,6 @@ class Walk:
             self._completed(event["TimerId"], failed=False)
         elif kind == EventType.EVENT_RAISED:
             self._raised(event)
-
-    def cancelled_timers(self) -> list[int]:
-        """Close the open timers whose action is marked as cancelled by now; returns their ids.
-
-        The SDK marks an action it sent episodes ago.
-        """
-        found = [i for i in self.open if self._nodes[i].action.get("isCanceled")]
-        self.open.difference_update(found)
-        return found
 
     def new_tasks(self) -> list[Task]:
         """Return the tasks that history does not have yet, by id."""
@@ -190,7 +182,7 @@ class Walk:
             self.next_id += 1
             self.continue_as_new, node.done = action, True
         elif kind is ActionType.TIMER:
-            self._schedule(node, Kind.TIMER, fire_at=stamp(moment_of(action["fireAt"])))
+            self._enter_timer(node)
         elif kind in _REFUSED:
             self.rejected = self.rejected or f"localcloud does not support {_REFUSED[kind]}."
         else:
@@ -204,6 +196,14 @@ class Walk:
             node.needed, node.done = open_members, open_members == 0
         else:
             node.done = open_members < len(members) or not members
+
+    def _enter_timer(self, node: _Node) -> None:
+        """Schedule a timer; one that is marked as cancelled, be it episodes later, is over as soon as it is made."""
+        task = self._schedule(node, Kind.TIMER, fire_at=stamp(moment_of(node.action["fireAt"])))
+        if node.action.get("isCanceled"):
+            self.open.discard(task.id)
+            self.cancelled.append(task.id)
+            node.done = True
 
     def _wait(self, name: str, node: _Node) -> None:
         if self._early[name]:
@@ -237,12 +237,13 @@ class Walk:
                 version=action.get("version"),
             )
 
-    def _schedule(self, node: _Node, kind: Kind, **facts: Any) -> None:
+    def _schedule(self, node: _Node, kind: Kind, **facts: Any) -> Task:
         task = Task(self.next_id, kind, **facts)
         self.next_id += 1
         self.tasks[task.id] = task
         self.open.add(task.id)
         self._nodes[task.id] = node
+        return task
 
     def _completed(self, task_id: int, *, failed: bool) -> None:
         if task_id not in self.open:

@@ -106,6 +106,34 @@ def race(context):
 
 
 @app.orchestration_trigger(context_name="context")
+def reminders(context):
+    """One wait, a new timer each round."""
+    event = context.wait_for_external_event("Go")
+    for sent in range(5):
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        winner = yield context.task_any([event, timer])
+        if winner is event:
+            timer.cancel()
+            return sent
+        yield context.call_activity("echo", sent)
+
+
+@app.orchestration_trigger(context_name="context")
+def shared_deadline(context):
+    """One timer, a new wait each round: a timer that was yielded before is left out of the second task_any."""
+    deadline = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+    for attempt in range(3):
+        answer = context.wait_for_external_event("Answer")
+        winner = yield context.task_any([answer, deadline])
+        if winner is deadline:
+            return "too late"
+        if answer.result == "right":
+            deadline.cancel()
+            return attempt
+    return "too many"
+
+
+@app.orchestration_trigger(context_name="context")
 def sleep(context):
     yield context.create_timer(context.current_utc_datetime + timedelta(days=context.get_input()))
     return context.current_utc_datetime.isoformat()

@@ -1,0 +1,109 @@
+"""The pure rules of the Functions host: schedules, routes and versions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from localcloud.functions.durable.versions import Versions
+from localcloud.functions.host_json import AppError, duration
+from localcloud.functions.ncrontab import parse_schedule
+from localcloud.functions.routes import parse_route
+
+SATURDAY = datetime(2026, 10, 24, 12, 0, 0, tzinfo=UTC)
+
+
+class TestSchedules:
+    @pytest.mark.parametrize(
+        ("schedule", "following"),
+        [
+            ("0 */5 * * * *", "2026-10-24T12:05:00+00:00"),
+            ("*/15 * * * * *", "2026-10-24T12:00:15+00:00"),
+            ("0 0 9-17/4 * * Mon-Fri", "2026-10-26T09:00:00+00:00"),
+            ("0 30 9 1,15 * *", "2026-11-01T09:30:00+00:00"),
+            ("0 0 0 29 Feb *", "2028-02-29T00:00:00+00:00"),
+            ("0 0 0 * * 0", "2026-10-25T00:00:00+00:00"),
+            ("5 12 * * *", "2026-10-24T12:05:00+00:00"),
+            ("00:10:00", "2026-10-24T12:10:00+00:00"),
+        ],
+    )
+    def test_next_occurrence(self, schedule, following):
+        """Six fields from seconds to weekday (0 is Sunday), five without seconds, lists, ranges, steps, names."""
+        assert parse_schedule(schedule, UTC).next_after(SATURDAY).isoformat() == following
+
+    def test_local_time(self):
+        """Occurrences are local times of the app's zone, across a change of the clocks."""
+        schedule = parse_schedule("0 0 9 * * *", ZoneInfo("Europe/Paris"))
+
+        first = schedule.next_after(SATURDAY)
+        assert first.astimezone(UTC).isoformat() == "2026-10-25T08:00:00+00:00"
+        assert schedule.next_after(datetime(2026, 10, 23, 12, tzinfo=UTC)).astimezone(UTC).hour == 7
+
+    def test_never(self):
+        """A day that does not exist has no occurrence."""
+        assert parse_schedule("0 0 0 31 2 *", UTC).next_after(SATURDAY) is None
+
+    @pytest.mark.parametrize("schedule", ["* * *", "60 * * * * *", "0 0 0 * * Foo", "0 0 5-2 * * *", "a b c d e f"])
+    def test_errors(self, schedule):
+        """A schedule that cannot be read is named."""
+        with pytest.raises(AppError, match="the schedule"):
+            parse_schedule(schedule, UTC)
+
+
+class TestRoutes:
+    @pytest.mark.parametrize(
+        ("template", "path", "parameters"),
+        [
+            ("api/items/{id}", "API/Items/a%20b", {"id": "a b"}),
+            ("api/items/{id?}", "api/items", {}),
+            ("api/{*rest}", "api/a/b/c", {"rest": "a/b/c"}),
+            ("api/{*rest}", "api", {}),
+            ("api/{a:int}-{b:alpha}", "api/1-x", {"a": "1", "b": "x"}),
+            ("{id:guid}", "6f9619ff-8b86-d011-b42d-00c04fc964ff", {"id": "6f9619ff-8b86-d011-b42d-00c04fc964ff"}),
+            ("{name:minlength(2):maxlength(3)}", "abc", {"name": "abc"}),
+        ],
+    )
+    def test_match(self, template, path, parameters):
+        """Parameters are taken from the path and decoded once."""
+        assert parse_route(template).match(path) == parameters
+
+    @pytest.mark.parametrize(
+        ("template", "path"),
+        [("{id:int}", "x"), ("{id:range(1,5)}", "6"), ("{ok:bool}", "yes"), ("a/{b}", "a"), ("a/{b}", "a/b/c")],
+    )
+    def test_no_match(self, template, path):
+        """A failed constraint is no match."""
+        assert parse_route(template).match(path) is None
+
+    def test_rank(self):
+        """Literals come before constrained parameters, these before free ones, catch-alls last."""
+        ordered = ["a/new", "a/{id:int}", "a/{id}", "a/{*rest}"]
+
+        assert sorted(ordered[::-1], key=lambda template: parse_route(template).rank) == ordered
+
+
+class TestVersions:
+    @pytest.mark.parametrize(
+        ("versions", "version", "verdict"),
+        [
+            (Versions(), "9", "run"),
+            (Versions("1.10"), "1.9", "run"),
+            (Versions("1.9"), "1.10", "leave"),
+            (Versions("1.9", on_mismatch="Fail"), "2", "fail"),
+            (Versions("1.9", match="Strict"), "1.8", "leave"),
+            (Versions("1.9", match="None"), "7", "run"),
+            (Versions("1.9"), "", "run"),
+        ],
+    )
+    def test_verdict(self, versions, version, verdict):
+        """Dotted numbers compare as numbers; what does not match is left to another host, or failed."""
+        assert versions.verdict(version) == verdict
+
+
+def test_durations():
+    """Durations are .NET's: [d.]hh:mm:ss."""
+    assert duration("1.02:03:04.5") == 93784.5
+    with pytest.raises(AppError, match="is not a duration"):
+        duration("5m")
