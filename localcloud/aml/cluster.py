@@ -66,21 +66,26 @@ class Cluster:
         self._endpoint = endpoint
         self._nodes = asyncio.Semaphore(limits.nodes)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._runs = False
 
     def resume(self) -> None:
         """Go on with every job that has not ended; those that were interrupted are run again from the beginning."""
+        self._runs = True
         for job in self._store.unfinished():
             self.submit(job.name)
 
     async def stop(self) -> None:
         """End the commands that run. Their jobs are run again at the next start, as after a crash."""
+        self._runs = False
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def submit(self, name: str) -> None:
-        """Begin to carry a stored job through its life."""
+        """Begin to carry a stored job through its life; while the cloud is stopping it is left to the next start."""
+        if not self._runs:
+            return
         task = asyncio.create_task(self._carry(name), name=f"aml job {name}")
         self._tasks[name] = task
         task.add_done_callback(partial(self._left, name))
@@ -90,7 +95,8 @@ class Cluster:
         if not rules.may_enter(self._journal.get(name).status, Status.CANCEL_REQUESTED):
             return
         self._journal.move(name, Status.CANCEL_REQUESTED, warning=warning)
-        self._tasks[name].cancel()
+        if task := self._tasks.get(name):
+            task.cancel()
 
     def log_of(self, name: str) -> Path:
         """Return the path of a job's log, which may not exist yet."""
