@@ -26,7 +26,7 @@ def plan_staging(ask: Ask) -> dict[str, Any]:
     claim = claim_of(ask)
     hold(ask, "staging")
     run, models, job = RunId.parse(ask["run"]), lake().models, settings().job_principal
-    for folder in paths.way(run):
+    for folder in (paths.model_root(run.model), paths.period_folder(run.model, run.period), paths.run_folder(run)):
         models.make_folder(folder, access.way())
     models.make_folder(paths.inputs_folder(run), access.inputs(job))
     models.make_folder(paths.outputs_folder(run, ask["attempt"]), access.closed_outputs(job))

@@ -250,7 +250,7 @@ class Store:
         """Create a folder with exactly this access control list; one that exists is given it."""
         folder = self._paths.get_directory_client(path)
         try:
-            folder.create_directory(match_condition=MatchConditions.IfMissing, etag="*", acl=acl)
+            folder.create_directory(match_condition=MatchConditions.IfMissing, acl=acl)
         except (ResourceExistsError, ResourceModifiedError):
             folder.set_access_control(acl=acl)
 
