@@ -121,10 +121,7 @@ def check_for_release(definitions: Iterable[Definition], current: Catalog, given
     found = [problem for definition in definitions for problem in _unknown_readers(definition, given)]
     staying = {name: one.definition for name, one in current.models.items()}
     live = staying | {one.name: one for one in definitions}
-    try:
-        check_together(list(live.values()), given.landing_filesystems, unreadable=current.broken)
-    except DefinitionError as error:
-        found += error.problems
+    found += check_together(list(live.values()), given.landing_filesystems, unreadable=current.broken)
     if found:
         raise DefinitionError(found)
 
@@ -177,8 +174,9 @@ def _environment_id(assets: Assets, definition: Definition, folder: Path) -> str
 @contextmanager
 def _progress() -> Iterator[Step]:
     """Show on stderr what is being done, and nothing once it is."""
+    console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
         yield lambda doing: progress.update(task, description=doing)
 
