@@ -45,7 +45,7 @@ class Catalog:
 
     def _version(self, resource_id: str, key: str) -> str:
         asset = self._workspace.parse(resource_id)
-        version = asset and self._assets.get(asset.kind, asset.name, asset.version or "")
+        version = self._assets.get(asset.kind, asset.name, asset.version or "") if asset else None
         if version is None:
             raise UriError(f"{resource_id}: not registered in this workspace")
         return str(version.properties.get(key))

@@ -19,6 +19,7 @@ from localcloud.aml.specification import Rulebook
 from localcloud.aml.staging import Carrier
 from localcloud.aml.store import AssetStore, JobStore
 from localcloud.aml.uris import Datastores
+from localcloud.aml.workplace import jobs_folder
 from localcloud.config import Resources
 from localcloud.database import Database
 from localcloud.endpoints import Endpoints
@@ -61,7 +62,7 @@ class AzureML:
         journal = Journal(database, jobs, events, workspace, clock)
         job_identity = identity.caller(declared.job_identity or resources.functions.principal)
         self._cluster = Cluster(
-            folder=state / "jobs",
+            folder=jobs_folder(state),
             workspace=workspace,
             journal=journal,
             store=jobs,

@@ -266,8 +266,8 @@ def _mapping(properties: dict[str, Any], key: str) -> dict[str, Any]:
     return value
 
 
-def _without_nulls(value: Any) -> Any:
+def _without_nulls(values: dict[str, Any]) -> dict[str, Any]:
     """Drop what is null at any depth: clients differ in whether they send it."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
-    return value
+    return {
+        key: _without_nulls(one) if isinstance(one, dict) else one for key, one in values.items() if one is not None
+    }

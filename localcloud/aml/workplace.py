@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +16,30 @@ from localcloud.aml.rules import Job
 
 LOG = "user_logs/std_log.txt"
 _CACHE = ".cache"
+_PLAIN = re.compile(r"[A-Za-z0-9_./@+,-]+")
 #: Characters that the service keeps of an error's message.
 LONGEST_MESSAGE = 3000
 _LOG_TAIL = 16_384
+
+
+def jobs_folder(state: Path) -> Path:
+    """Return the folder of all jobs, by a path that a shell takes for one word.
+
+    Commands hold paths as plain text, and on Azure those have no spaces. Where the state folder's path has some, the
+    jobs are reached through a link in the folder for temporary files; raises ``PermissionError`` if that is another's.
+    """
+    jobs = (state / "jobs").absolute()
+    jobs.mkdir(parents=True, exist_ok=True)
+    if _PLAIN.fullmatch(str(jobs)):
+        return jobs
+    link = Path(tempfile.gettempdir()) / f"localcloud-{hashlib.sha256(str(jobs).encode()).hexdigest()[:16]}"
+    if not link.is_symlink():
+        link.symlink_to(jobs)
+    if link.lstat().st_uid != os.getuid() or link.readlink() != jobs:
+        raise PermissionError(
+            f"{link} should be a link of yours to {jobs}; remove it, or choose a --state without spaces"
+        )
+    return link
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ class Served:
     """A running workspace. What touches its database is done in its own thread, by :meth:`do`."""
 
     def __init__(self, state: Path, resources: Resources = RESOURCES) -> None:
+        state.mkdir(parents=True, exist_ok=True)
         self.state = state
         self.resources = resources
         self.tls = Tls.load(state)

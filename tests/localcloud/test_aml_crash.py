@@ -193,6 +193,17 @@ def test_a_job_whose_cancellation_was_interrupted_is_canceled(doomed: Doomed, tm
     assert not running("sleep", "974")
 
 
+def test_the_state_folder_may_have_spaces(tmp_path: Path) -> None:
+    """A command holds its paths as plain text, and is not cut by a space in them."""
+    with served(tmp_path / "my state's $folder") as cloud:
+        request = partial(ask, cloud, cloud.endpoints.aml)
+        request("PUT", "environments/python/versions/1", {"image": "python:3.11"})
+        submit(request, "spaced", 'echo 1 > ${{outputs.y}}/one; echo 2 > "${{outputs.y}}/two"')
+        until(lambda: status(cloud, "spaced") == "Completed")
+
+        assert cloud.files("models", "out/spaced") == ["out/spaced/one", "out/spaced/two"]
+
+
 def test_a_graceful_stop_leaves_its_jobs_to_the_next_start(tmp_path: Path) -> None:
     """Jobs that run when the local cloud is stopped are not lost either."""
     with served(tmp_path) as cloud:
