@@ -67,7 +67,7 @@ class Database:
             callback()
 
     def after_commit(self, callback: Callable[[], object]) -> None:
-        """Call ``callback`` once the open transaction has committed, never if it rolls back; at once if none is open."""
+        """Call ``callback`` when the open transaction commits, never if it rolls back; at once if none is open."""
         if self._connection.in_transaction:
             self._after_commit.append(callback)
         else:

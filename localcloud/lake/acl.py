@@ -1,6 +1,6 @@
 """POSIX access control lists in the form ADLS Gen2 writes and inherits them; values only, no tree.
 
-Source: "Access control lists (ACLs) in Azure Data Lake Storage" and the REST reference, Path - Create and Path - Update.
+Source: "Access control lists (ACLs) in Azure Data Lake Storage"; REST reference, Path - Create and Path - Update.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def invalid(text: str, rule: str) -> StorageError:
 def parse(text: str) -> Acl:
     """Read a complete list; the base entries must be there, a mask is computed where named entries need one."""
     scopes = _entries(text, with_rights=True)
-    access, default = (_completed(scopes[scope], text) for scope in (False, True))
+    access = _completed(scopes[False], text)
+    default = _completed(_with_base(scopes[True], access), text)
     if not access:
         raise invalid(text, "entries for user::, group:: and other:: are required")
     return Acl(access, default)
@@ -153,11 +154,18 @@ def _as_scope(entries: tuple[Entry, ...]) -> dict[tuple[str, str], int]:
 
 
 def modified(acl: Acl, text: str, *, directory: bool) -> Acl:
-    """Merge the entries of ``text`` into ``acl``; a mask that was not given is computed anew, files have no defaults."""
+    """Merge the entries of ``text`` into ``acl``; a mask not given is computed anew, files have no defaults."""
     changes = parse_changes(text)
     access = _merged(acl.access, changes[False], text)
-    default = _merged(acl.default, changes[True], text) if directory else ()
+    default = _merged(acl.default, _with_base(changes[True], acl.default or access), text) if directory else ()
     return Acl(access, default)
+
+
+def _with_base(scope: dict[tuple[str, str], int], base: tuple[Entry, ...]) -> dict[tuple[str, str], int]:
+    """Complete a default scope that begins without base entries by those of the access list."""
+    if not scope:
+        return scope
+    return {**{(one.kind, ""): one.rights for one in base if not one.id and one.kind != "mask"}, **scope}
 
 
 def _merged(entries: tuple[Entry, ...], changes: dict[tuple[str, str], int], text: str) -> tuple[Entry, ...]:
@@ -189,7 +197,7 @@ def _without(entries: tuple[Entry, ...], keys: set[tuple[str, str]], text: str) 
 
 
 def parse_permissions(text: str) -> Permissions:
-    """Read ``x-ms-permissions``: four octal digits (``0640``) or nine letters (``rw-r-----``, ``t`` or ``T`` at the end)."""
+    """Read ``x-ms-permissions``: four octal digits (``0640``) or nine letters (``rw-r-----``; last ``t``, ``T``)."""
     if re.fullmatch("[01]?[0-7]{3}", text):
         number = int(text, 8)
         return Permissions(number >> 6 & 7, number >> 3 & 7, number & 7, bool(number & 0o1000))
@@ -236,7 +244,7 @@ def inherited(parent: Acl, *, directory: bool, permissions: Permissions | None, 
 
 
 def allows(acl: Acl, owner: str, group: str, oid: str, groups: Collection[str], wanted: int) -> bool:
-    """Tell whether ``oid``, a member of ``groups``, holds every right of ``wanted``; the first class that fits decides."""
+    """Tell whether ``oid``, in ``groups``, holds every right of ``wanted``; the first class that fits decides."""
     entries = acl.access
     mask = find(entries, "mask")
     mask = 7 if mask is None else mask

@@ -44,7 +44,7 @@ class Authentication:
             )
         raise StorageError(
             "NoAuthenticationInformation",
-            "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.",
+            "Server failed to authenticate the request: it has no credential. Send a token, a SAS or a signature.",
             headers=_challenge(),
         )
 

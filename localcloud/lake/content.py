@@ -171,7 +171,7 @@ class Contents:
         return [(row["id"], row["length"]) for row in rows]
 
     def read(self, content: int | None, start: int, end: int) -> Generator[bytes, None, None]:
-        """Yield the bytes from ``start`` to before ``end``; once begun they stay whole, whatever becomes of the path."""
+        """Yield the bytes from ``start`` to before ``end``; once begun they stay, whatever becomes of the path."""
         extents = self.hold(content, start, end)
         try:
             yield from self.read_extents(extents)

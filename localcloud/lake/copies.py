@@ -30,7 +30,7 @@ class Origin:
 
 
 def _source(volume: Volume, origin: Origin) -> Node:
-    """Return the source for reading; its own refusals are passed on as the destination's, and marked as the source's."""
+    """Return the source for reading; its refusals are passed on, marked as the source's."""
     try:
         node = paths.readable(volume, origin.act, origin.place, Conditions())
         if node.is_directory or (node.copy and node.copy["status"] == "pending"):

@@ -100,7 +100,7 @@ class Change:
 
 
 def act(lease: Lease | None, action: str, wish: Wish, now: float) -> tuple[Lease | None, int]:
-    """Return the lease after ``action`` (acquire, renew, change, release, break) and the seconds left of a broken one."""
+    """Return the lease after ``action`` (acquire, renew, change, release, break) and a broken one's seconds left."""
     match action.lower():
         case "acquire":
             return acquire(lease, wish.duration, wish.proposed, now), 0

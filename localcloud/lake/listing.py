@@ -1,7 +1,7 @@
 """Walks through the tree in the two orders the surfaces have; memory stays flat, and a walk can go on from any name.
 
-DFS lists depth first, a directory before its children (``a``, ``a/x``, ``a-b``). Blob lists in the ordinal order of full
-names (``a``, ``a-b``, ``a/x``), so that a directory's children come after siblings whose names sort before its slash.
+DFS lists depth first, a directory before its children (``a``, ``a/x``, ``a-b``). Blob lists in the ordinal order of
+full names (``a``, ``a-b``, ``a/x``): a directory's children come after siblings whose names sort before its slash.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def ordinal(
 ) -> Iterator[tuple[str, Node]]:
     """Yield (key, node) of children whose names begin with ``prefix``, in the order of their keys.
 
-    A directory's key is its path, and its children follow in place of its path with a slash. Unless ``deep`` it has only
-    the one key with the slash. ``after`` is the last key seen, relative to ``directory``.
+    A directory's key is its path, and its children follow in place of its path with a slash. Unless ``deep`` it has
+    only the one key with the slash. ``after`` is the last key seen, relative to ``directory``.
     """
     waiting: list[tuple[str, str]] = []
     if after:

@@ -1,7 +1,7 @@
 """The events a change to the lake emits, in the Event Grid schema.
 
 Which operation emits what, and how the payloads differ, is from "Azure Blob Storage as an Event Grid source". They are
-handed over within the transaction of the change, so that no change is without its event and no event without its change.
+handed over within the transaction of the change: no change without its event, no event without its change.
 """
 
 from __future__ import annotations

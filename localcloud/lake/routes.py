@@ -20,6 +20,8 @@ from localcloud.lake.rules import Lake
 from localcloud.lake.target import Target
 from localcloud.lake.volume import Act
 
+_REQUEST_ID = web.RequestKey("request_id", str)
+_SURFACE = web.RequestKey("surface", Surface)
 _DEFAULT_VERSION = "2026-06-06"
 _ROUTES = {Surface.DFS: routes_dfs.route, Surface.BLOB: routes_blob.route, Surface.QUEUE: routes_queue.route}
 
@@ -34,7 +36,11 @@ def make(lake: Lake, identity: Identity, surroundings: Surroundings) -> web.Appl
     async def begin(_: web.Application) -> None:
         lake.sweep_soon()
 
+    async def end(_: web.Application) -> None:
+        lake.rest()
+
     app.on_startup.append(begin)
+    app.on_shutdown.append(end)
     return app
 
 
@@ -47,26 +53,26 @@ class _Service:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, an error in the shape of its surface."""
-        request["request_id"] = str(uuid.uuid4())
-        request["surface"] = Surface.BLOB
+        request[_REQUEST_ID] = str(uuid.uuid4())
+        request[_SURFACE] = Surface.BLOB
         try:
             return await self._answer(request)
         except StorageError as refusal:
             now = self._lake.volume.clock.now()
-            return errors.answer(refusal, request["surface"], request["request_id"], now)
+            return errors.answer(refusal, request[_SURFACE], request[_REQUEST_ID], now)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         address = target.parse(request.method, request.raw_path, request.headers, ACCOUNT)
         if self._is_queue(address, request):
             address = replace(address, surface=Surface.QUEUE)
-        request["surface"] = address.surface
+        request[_SURFACE] = address.surface
         rights = self._authentication.of_request(address, request.headers, request.headers.items())
         act = Act(
             rights,
             Conditions.of(request.headers),
             request.headers.get("x-ms-lease-id") or None,
             request.headers.get("x-ms-client-request-id"),
-            request["request_id"],
+            request[_REQUEST_ID],
         )
         call = Call(request, address, rights, act, self._lake, self._authentication)
         operation, handler = _ROUTES[address.surface](call)
@@ -86,13 +92,13 @@ def _error(request: web.Request, status: int, code: str, message: str) -> web.Re
     """Answer an error that did not come from the lake's rules (a fault) in the shape of the request's surface."""
     refusal = StorageError(code, message, status=status)
     now = request.app[SURROUNDINGS].clock.now()
-    return errors.answer(refusal, request.get("surface", Surface.BLOB), request.get("request_id", ""), now)
+    return errors.answer(refusal, request.get(_SURFACE, Surface.BLOB), request.get(_REQUEST_ID, ""), now)
 
 
 async def _add_common_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add what is on every answer; any version that has the form of a date is accepted and echoed."""
     version = request.headers.get("x-ms-version", "")
     response.headers["x-ms-version"] = version if re.fullmatch(r"\d{4}-\d\d-\d\d", version) else _DEFAULT_VERSION
-    response.headers["x-ms-request-id"] = request.get("request_id", "")
+    response.headers["x-ms-request-id"] = request.get(_REQUEST_ID, "")
     if "x-ms-client-request-id" in request.headers:
         response.headers["x-ms-client-request-id"] = request.headers["x-ms-client-request-id"]

@@ -369,7 +369,7 @@ def token(text: str) -> str:
 def untoken(text: str) -> str:
     """Return what a continuation token goes on after."""
     try:
-        return base64.urlsafe_b64decode(text).decode()
+        return base64.b64decode(text, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise StorageError("InvalidQueryParameterValue", "The continuation token is not one of this service.") from None
 

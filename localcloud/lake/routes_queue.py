@@ -18,7 +18,7 @@ Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 _PAGE = 5000
 
 
-def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911, PLR0912 - a table of the protocol, one line a call
+def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911 - a table of the protocol, one line a call
     """Return the operation's name and what does it."""
     method, comp, parts = call.target.method, call.query.get("comp"), call.target.parts
     if not call.target.filesystem:

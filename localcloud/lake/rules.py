@@ -109,7 +109,7 @@ class Lake:
                 return
 
     def put_file(self, caller: Caller, filesystem: str, path: str, source: Path) -> None:
-        """Make or replace a file by a local one, parents included; to the world it is a create and a flush with close."""
+        """Make or replace a file by a local one, parents included; to the world a create and a flush with close."""
         act, place = Act(Rights(caller)), Place(filesystem, clean(path))
         self.volume.access.create(act.rights, self.volume.find(place))
         written = self.volume.contents.take(source)
@@ -152,9 +152,16 @@ class Lake:
         if self._sweeper is None or self._sweeper.done():
             self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
 
+    def rest(self) -> None:
+        """Stop sweeping; the next start goes on."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
     async def _sweep(self) -> None:
-        while paths.sweep(self.volume):
-            await asyncio.sleep(0)  # noqa: ASYNC110 - lets requests in between two pieces of work, waits for nothing
+        more = True
+        while more:
+            more = paths.sweep(self.volume)
+            await asyncio.sleep(0)  # lets requests in between two pieces of work
 
     def _moment(self, node: Node) -> datetime:
         return datetime.fromtimestamp(node.modified, self.volume.clock.now().tzinfo)

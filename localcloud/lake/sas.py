@@ -55,7 +55,7 @@ def verify(query: Mapping[str, str], place: Place, account: str, key: str, now: 
 
 
 def container(account: str, key: str, filesystem: str, permissions: str, expiry: datetime) -> str:
-    """Return the query of a signature over a whole filesystem, with ``permissions`` letters, until ``expiry`` (aware)."""
+    """Return the query of a signature over a filesystem, with ``permissions`` letters, until ``expiry`` (aware)."""
     query = {
         "sv": VERSION,
         "se": expiry.astimezone(UTC).strftime(_FORMATS[0]),

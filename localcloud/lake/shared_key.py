@@ -60,6 +60,6 @@ def verify(authorization: str, account: str, key: str, text: str) -> None:
     if name != account or not hmac.compare_digest(signature, sign(key, text)):
         raise StorageError(
             "AuthenticationFailed",
-            "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly "
-            f"including the signature; the key of account '{account}' gives another one.",
+            "Server failed to authenticate the request. Make sure the value of Authorization header is formed "
+            f"correctly including the signature; the key of account '{account}' gives another one.",
         )

@@ -152,7 +152,7 @@ class Store:
         return Found(chain, [])
 
     def children(self, parent: int, prefix: str = "", after: str = "") -> Iterator[Node]:
-        """Yield children by name (ordinal), those that begin with ``prefix`` and come after ``after``; memory is flat."""
+        """Yield the children whose names begin with ``prefix`` and come after ``after``, by name; memory is flat."""
         low, operator = (after, ">") if after >= prefix else (prefix, ">=")
         while True:
             rows = self.database.all(

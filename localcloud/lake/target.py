@@ -147,7 +147,7 @@ class Source(NamedTuple):
 
 
 def parse_source(text: str, account: str, *, code: str, url: bool) -> Source:
-    """Read ``x-ms-copy-source`` (a ``url`` of this account) or ``x-ms-rename-source``; ``code`` is the refusal's code."""
+    """Read ``x-ms-copy-source`` (a ``url`` of this account) or ``x-ms-rename-source``; ``code`` is for refusing."""
     split = urlsplit(text)
     raw_path = split.path
     if url:

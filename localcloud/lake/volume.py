@@ -1,7 +1,7 @@
 """What every operation on the lake stands on: finding a path, its conditions and lease, making children, versions.
 
-The modules of operations (paths, writing, blobs, copies, permissions) are functions over a :class:`Volume`; each does its
-checks and its change in one transaction.
+The modules of operations (paths, writing, blobs, copies, permissions) are functions over a :class:`Volume`; each does
+its checks and its change in one transaction.
 """
 
 from __future__ import annotations

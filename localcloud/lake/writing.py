@@ -43,10 +43,10 @@ def append(
 
 
 def flush(
-    volume: Volume, act: Act, place: Place, position: int | None, *, close: bool, retain: bool = False,
+    volume: Volume, act: Act, place: Place, position: int, *, close: bool, retain: bool = False,
     headers: dict[str, str] | None = None, md5: str | None = None, change: leases.Change | None = None,
 ) -> Node:  # fmt: skip
-    """Make the file's committed and staged bytes up to ``position`` its new version; ``position`` None takes all of them.
+    """Make the file's committed and staged bytes up to ``position`` its new version.
 
     ``close`` says the file is complete, which is what sends the event; ``retain`` keeps staged bytes beyond.
     """
@@ -65,9 +65,9 @@ def flush(
         return node
 
 
-def _flushed(volume: Volume, node: Node, position: int | None, headers: dict[str, str], md5: str | None) -> Node:
+def _flushed(volume: Volume, node: Node, position: int, headers: dict[str, str], md5: str | None) -> Node:
     extents, end = _contiguous(volume, node, position)
-    if position is not None and end != position:
+    if end != position:
         raise StorageError(
             "InvalidFlushPosition",
             f"The uploaded data is not contiguous or the position query parameter value {position} is not equal to the "
@@ -86,7 +86,7 @@ def _flushed(volume: Volume, node: Node, position: int | None, headers: dict[str
     return changed
 
 
-def _contiguous(volume: Volume, node: Node, position: int | None) -> tuple[list[Extent], int]:
+def _contiguous(volume: Volume, node: Node, position: int) -> tuple[list[Extent], int]:
     """Return the staged extents that follow the committed bytes without a gap, and where they end."""
     rows = volume.store.database.all(
         "SELECT position, content, length FROM lake_staged WHERE node = ? AND position >= ? ORDER BY position",
@@ -95,7 +95,7 @@ def _contiguous(volume: Volume, node: Node, position: int | None) -> tuple[list[
     extents: list[Extent] = []
     end = node.length
     for row in rows:
-        if row["position"] != end or (position is not None and end >= position):
+        if row["position"] != end or end >= position:
             break
         extents += volume.contents.slice(row["content"], 0, row["length"])
         end += row["length"]

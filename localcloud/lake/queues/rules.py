@@ -162,7 +162,8 @@ class Queues:
         with self._database.transaction():
             row = self._taken(queue, message, receipt)
             changed = self._database.one(
-                "UPDATE queue_message SET text = coalesce(?, text), visible = ?, receipt = ? WHERE ordinal = ? RETURNING *",
+                "UPDATE queue_message SET text = coalesce(?, text), visible = ?, receipt = ?"
+                " WHERE ordinal = ? RETURNING *",
                 text, self._clock.time() + visibility, _receipt(), row["ordinal"],
             )  # fmt: skip
         assert changed is not None

@@ -1,0 +1,184 @@
+"""The lake's state: what a kill leaves, what a restart finds, how much a large tree costs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lake_account
+from azure.storage.blob import BlobBlock, BlobServiceClient
+from azure.storage.filedatalake import DataLakeServiceClient
+from lake_account import Account, served
+
+from localcloud.config import ACCOUNT, ACCOUNT_KEY
+from localcloud.identity.rules import SUPERUSER
+from localcloud.lake import listing
+from localcloud.lake.access import Rights
+from localcloud.lake.target import Place
+from localcloud.lake.volume import Act
+
+
+@contextmanager
+def killed(state: Path) -> Iterator[str]:
+    """Serve in a process of its own, which is killed at the end of the block."""
+    process = subprocess.Popen(
+        [sys.executable, lake_account.__file__, str(state)],
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/{ACCOUNT}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def parts(account: Account) -> int:
+    """Return how many files of bytes the state folder holds."""
+    return account.do(lambda: len(list((account.state / "content").glob("??/*"))))
+
+
+def test_nothing_that_was_answered_is_lost_by_a_kill(tmp_path: Path) -> None:
+    """Files, unflushed appends, uncommitted blocks, leases, messages: all are there after ``kill -9``."""
+    with killed(tmp_path) as url:
+        fs = DataLakeServiceClient(url, credential=ACCOUNT_KEY, retry_total=0).create_file_system("kept")
+        fs.get_file_client("d/f").upload_data(b"flushed", overwrite=True)
+        lease = fs.get_file_client("d/f").acquire_lease(-1)
+        fs.get_file_client("d/g").create_file()
+        fs.get_file_client("d/g").append_data(b"unflushed", offset=0)
+        blob = BlobServiceClient(url, credential=ACCOUNT_KEY, retry_total=0).get_blob_client("kept", "blob")
+        blob.stage_block("1", b"staged")
+    with served(tmp_path) as account:
+        fs = account.dfs().get_file_system_client("kept")
+        assert fs.get_file_client("d/f").download_file().readall() == b"flushed"
+        assert fs.get_file_client("d/f").get_file_properties().lease.state == "leased"
+        fs.get_file_client("d/f").set_metadata({"a": "b"}, lease=lease.id)
+        fs.get_file_client("d/g").flush_data(9)
+        assert fs.get_file_client("d/g").download_file().readall() == b"unflushed"
+        blob = account.blob().get_blob_client("kept", "blob")
+        blob.commit_block_list([BlobBlock("1")])
+        assert blob.download_blob().readall() == b"staged"
+        assert [event["data"]["api"] for event in account.events("kept")][:2] == ["CreateFile", "FlushWithClose"]
+
+
+def test_bytes_without_a_path_are_collected(tmp_path: Path) -> None:
+    """Overwritten, deleted and half-received bytes leave the disk; what a kill left behind goes at the next start."""
+    with served(tmp_path) as account:
+        container = account.blob().create_container("bytes")
+        for _ in range(3):
+            container.upload_blob("x", b"x" * 10, overwrite=True)
+        assert parts(account) == 1
+        container.get_blob_client("copy").start_copy_from_url(container.get_blob_client("x").url)
+        container.delete_blob("x")
+        assert parts(account) == 1
+        for number in range(10):
+            container.upload_blob(f"d/{number}", b"x")
+        account.dfs().get_file_system_client("bytes").delete_directory("d")
+        deadline = time.monotonic() + 10
+        while parts(account) > 1 and time.monotonic() < deadline:
+            account.do(lambda: None)
+        assert parts(account) == 1
+    (tmp_path / "content" / "ab").mkdir(exist_ok=True)
+    (tmp_path / "content" / "ab" / "half-received").write_bytes(b"lost")
+    with served(tmp_path) as account:
+        assert parts(account) == 1
+        assert account.blob().get_blob_client("bytes", "copy").download_blob().readall() == b"x" * 10
+
+
+def test_a_reader_keeps_its_version(tmp_path: Path) -> None:
+    """Whoever opened a file in this process reads it to the end, though it is overwritten and deleted meanwhile."""
+    with served(tmp_path) as account:
+        container = account.blob().create_container("bytes")
+        container.upload_blob("x", b"old")
+        reader = account.do(lambda: account.lake.read_file(SUPERUSER, "bytes", "x").open())
+        container.upload_blob("x", b"new", overwrite=True)
+        container.delete_blob("x")
+        assert reader.read() == b"old"
+        account.do(reader.close)
+        assert parts(account) == 0
+
+
+def test_files_put_by_a_service_of_the_cloud(tmp_path: Path) -> None:
+    """They look to the world like files uploaded through DFS; walking gives all below a directory."""
+    source = tmp_path / "source"
+    source.write_bytes(b"abc")
+    with served(tmp_path / "state") as account:
+        account.do(lambda: account.lake.make_directory(SUPERUSER, "models", "out/empty"))
+        account.do(lambda: account.lake.put_file(SUPERUSER, "models", "out/a/f", source))
+        account.do(lambda: account.lake.put_file(SUPERUSER, "models", "out/a/f", source))
+        view = account.do(lambda: account.lake.read_file(SUPERUSER, "models", "out/a/f"))
+        assert (view.length, account.do(lambda: view.open().read())) == (3, b"abc")
+        walked = account.do(lambda: [entry.path for entry in account.lake.walk(SUPERUSER, "models", "out")])
+        assert walked == ["out/a", "out/a/f", "out/empty"]
+        assert [event["data"]["api"] for event in account.events("models")][1:3] == ["CreateFile", "FlushWithClose"]
+
+
+def test_a_tree_of_200_000_paths(tmp_path: Path) -> None:
+    """It is listed page by page in flat memory, and renamed and deleted in one step."""
+    with served(tmp_path) as account:
+        fs = account.new("large")
+        fs.create_file("top/d/template")
+        account.do(lambda: _fill(account, 200_000))
+
+        def list_all() -> tuple[int, int]:
+            tracemalloc.start()
+            count, after = 0, None
+            act, place = Act(Rights(SUPERUSER)), Place("large")
+            while True:
+                page = listing.list_paths(account.lake.volume, act, place, recursive=True, limit=5000, after=after)
+                count, after = count + len(page.entries), page.following
+                if after is None:
+                    break
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            return count, peak
+
+        begun = time.perf_counter()
+        fs.get_directory_client("top").rename_directory("large/moved")
+        assert time.perf_counter() - begun < 0.5
+        count, peak = account.do(list_all)
+        assert count == 200_003
+        assert peak < 32 << 20
+        begun = time.perf_counter()
+        fs.get_directory_client("moved").delete_directory()
+        assert time.perf_counter() - begun < 0.5
+        assert list(fs.get_paths()) == []
+
+
+def _fill(account: Account, number: int) -> None:
+    """Add many files beside ``top/d/template``, faster than requests would."""
+    database = account.lake.volume.store.database
+    columns = (
+        'is_directory, etag, modified, created, owner, "group", acl, sticky, metadata, headers, content, length, md5,'
+        " surface, lease, copy"
+    )
+    database.run(
+        f"WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {number})"
+        f" INSERT INTO lake_node (parent, name, {columns})"
+        f" SELECT parent, printf('f%06d', n), {columns} FROM lake_node, numbers WHERE name = 'template'"
+    )
+
+
+def test_a_metadata_operation_is_cheap(tmp_path: Path) -> None:
+    """Reading the properties of a path costs the server well under two milliseconds."""
+    with served(tmp_path) as account:
+        account.new("cheap").create_file("a/b/c/d")
+        for _ in range(20):
+            account.send("HEAD", f"/{ACCOUNT}/cheap/a/b/c/d")
+
+        def server_time() -> float:
+            volume, act = account.lake.volume, Act(Rights(SUPERUSER))
+            from localcloud.lake import paths
+
+            begun = time.perf_counter()
+            for _ in range(500):
+                paths.properties(volume, act, Place("cheap", "a/b/c/d"))
+            return (time.perf_counter() - begun) / 500
+
+        assert account.do(server_time) < 0.001

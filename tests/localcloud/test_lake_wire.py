@@ -1,0 +1,134 @@
+"""What clients of other kinds depend on: address forms, headers, error shapes. Raw requests, no SDK."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from lake_account import Account, served
+
+BASE = "/devstoreaccount1/models"
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """An account with a file ``d/f`` of five bytes."""
+    with served(tmp_path_factory.mktemp("account")) as running:
+        running.dfs().get_file_system_client("models").get_file_client("d/f").upload_data(b"12345", overwrite=True)
+        yield running
+
+
+@pytest.mark.parametrize("path", [f"{BASE}/", f"{BASE}//", f"{BASE}/%2F"])
+def test_the_root_directory_has_many_names(account: Account, path: str) -> None:
+    """SDKs of different age and language ask for the root with one slash, two, or an encoded one."""
+    answer = account.send("HEAD", f"{path}?action=getAccessControl&upn=false")
+    assert (answer.status, answer.headers["x-ms-acl"]) == (200, "user::rwx,group::r-x,other::--x")
+
+
+def test_encoded_slashes_separate_too(account: Account) -> None:
+    """Older SDKs encode every slash of a path."""
+    assert account.send("GET", f"{BASE}/d%2Ff").content == b"12345"  # type: ignore[attr-defined]
+
+
+def test_every_answer_names_its_request(account: Account) -> None:
+    """Ids and version are on answers and refusals alike; the version sent is echoed."""
+    for path, status in ((f"{BASE}/d/f", 200), (f"{BASE}/none", 404)):
+        answer = account.send("HEAD", path, {"x-ms-version": "2031-01-01", "x-ms-client-request-id": "mine"})
+        assert answer.status == status
+        assert (answer.headers["x-ms-version"], answer.headers["x-ms-client-request-id"]) == ("2031-01-01", "mine")
+        assert len(answer.headers["x-ms-request-id"]) == 36
+        assert answer.headers["Date"]
+    assert answer.headers["x-ms-error-code"] == "BlobNotFound"
+
+
+def test_head_tells_the_files_length(account: Account) -> None:
+    """And all that clients in other languages read without checking."""
+    answer = account.send("HEAD", f"{BASE}/d/f")
+    wanted = [
+        "ETag", "Last-Modified", "x-ms-creation-time", "x-ms-server-encrypted", "x-ms-blob-type", "x-ms-resource-type",
+        "x-ms-owner", "x-ms-group", "x-ms-permissions", "x-ms-acl", "x-ms-lease-state", "x-ms-lease-status",
+    ]  # fmt: skip
+    assert [name for name in wanted if name not in answer.headers] == []
+    assert answer.headers["Content-Length"] == "5"
+    directory = account.send("HEAD", f"{BASE}/d")
+    assert (directory.headers["x-ms-resource-type"], directory.headers["x-ms-meta-hdi_isfolder"]) == (
+        "directory",
+        "true",
+    )
+
+
+def test_errors_have_their_surfaces_shape(account: Account) -> None:
+    """JSON where the client speaks DFS, XML where it speaks Blob, each with its own code."""
+    dfs = account.send("GET", f"{BASE}/none", {"Accept": "application/json"})
+    assert json.loads(dfs.content)["error"]["code"] == "PathNotFound"  # type: ignore[attr-defined]
+    blob = account.send("GET", f"{BASE}/none", {"Accept": "application/xml"})
+    assert b"<Error><Code>BlobNotFound</Code>" in blob.content  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "content_range", "body"),
+    [
+        ("bytes=1-2", 206, "bytes 1-2/5", b"23"),
+        ("bytes=3-", 206, "bytes 3-4/5", b"45"),
+        ("bytes=2-999", 206, "bytes 2-4/5", b"345"),
+        ("bytes=5-9", 416, "bytes */5", None),
+        ("bytes=3-1", 400, None, None),
+    ],
+)
+def test_ranges(account: Account, header: str, status: int, content_range: str | None, body: bytes | None) -> None:
+    """A range is cut at the end; one that begins there or later is a 416; ``x-ms-range`` wins over ``Range``."""
+    answer = account.send("GET", f"{BASE}/d/f", {"x-ms-range": header, "Range": "bytes=0-0"})
+    assert (answer.status, answer.headers["Content-Range"]) == (status, content_range)
+    if body is not None:
+        assert answer.content == body  # type: ignore[attr-defined]
+
+
+def test_refusals_of_malformed_requests(account: Account) -> None:
+    """Each with the code of its rule."""
+    cases = {
+        ("GET", f"{BASE}?resource=filesystem"): "MissingRequiredQueryParameter",
+        ("GET", f"{BASE}?resource=filesystem&recursive=true&maxResults=0"): "OutOfRangeQueryParameterValue",
+        ("GET", f"{BASE}?resource=filesystem&recursive=true&continuation=%25"): "InvalidQueryParameterValue",
+        ("PUT", f"{BASE}/a/../b?resource=file"): "InvalidUri",
+        ("PATCH", f"{BASE}/d/f?action=flush"): "MissingRequiredQueryParameter",
+        ("PATCH", f"{BASE}/d/f?action=append&position=5"): "InvalidHeaderValue",
+        ("POST", f"{BASE}/d/f?comp=query"): "NotImplemented",
+        ("PUT", f"{BASE}/d/f?comp=expiry"): "NotImplemented",
+        ("POST", "/devstoreaccount1/?restype=service&comp=userdelegationkey"): "NotImplemented",
+        ("DELETE", f"{BASE}/?recursive=true"): "PathConflict",
+        ("GET", "/someoneelse/models/x"): "ResourceNotFound",
+    }
+    answers = {case: account.send(*case).headers["x-ms-error-code"] for case in cases}
+    assert answers == cases
+
+
+def test_a_client_that_loses_the_account_in_a_rename(account: Account) -> None:
+    """The C++ SDK puts the account into the source and leaves it out of the address."""
+    account.dfs().get_file_system_client("models").create_file("from")
+    source = {"x-ms-rename-source": "/devstoreaccount1/models/from"}
+    assert account.send("PUT", "/models/to?mode=legacy", source).status == 201
+    assert account.send("HEAD", f"{BASE}/to").status == 200
+
+
+def test_posix_renames_move_into_a_directory(account: Account) -> None:
+    """Without ``mode=legacy`` a directory renamed onto a directory goes into it."""
+    fs = account.dfs().get_file_system_client("models")
+    fs.create_directory("moving")
+    fs.create_directory("target")
+    assert account.send("PUT", f"{BASE}/target", {"x-ms-rename-source": "/models/moving"}).status == 201
+    assert fs.get_directory_client("target/moving").exists()
+
+
+def test_an_answer_that_is_lost_after_the_effect(account: Account) -> None:
+    """Fault points know the operation, the path and the caller, and act before or after the effect."""
+    from localcloud.faults import Rule
+
+    rule = Rule.parse(
+        {"service": "storage", "operation": "CreateFile", "name": "models/lost", "caller": "owner", "phase": "after",
+         "action": {"status": 503}, "times": 1}
+    )  # fmt: skip
+    account.do(lambda: account.faults.add(rule))
+    assert account.send("PUT", f"{BASE}/lost?resource=file", {"If-None-Match": "*"}).status == 503
+    again = account.send("PUT", f"{BASE}/lost?resource=file", {"If-None-Match": "*"})
+    assert (again.status, again.headers["x-ms-error-code"]) == (409, "PathAlreadyExists")
