@@ -9,8 +9,6 @@ Source: Azure ML REST reference, Jobs - Create Or Update, Get, Cancel.
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +28,7 @@ from azure.core.exceptions import (
 )
 from azure.core.rest import HttpRequest, HttpResponse
 
+from slipway.azure import job_document
 from slipway.azure.credential import credential
 from slipway.azure.failures import failure_of
 from slipway.azure.workspace import ml_client, thin_client
@@ -39,7 +38,6 @@ from slipway.settings import Settings, settings
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import Job as Document
 
 API_VERSION = "2024-04-01"
 
@@ -112,7 +110,7 @@ class Jobs:
                 objected to, or `no-answer` (transient) if the request was lost.
         """
         body = {**document, "name": name, "tags": {**document.get("tags", {}), **tags, KEY_TAG: key}}
-        job = _loaded(body)
+        job = job_document.read(body)
         try:
             created = self._ml.jobs.create_or_update(job)
         except AzureError as error:
@@ -184,16 +182,6 @@ class Jobs:
 def jobs() -> Jobs:
     """Return the jobs of the configured workspace; one client for the process."""
     return Jobs(settings(), credential())
-
-
-def _loaded(body: Mapping[str, Any]) -> Document:
-    from azure.ai.ml import load_job
-
-    try:
-        return load_job(io.StringIO(json.dumps(body)))
-    except Exception as error:  # several unrelated classes: azure-ai-ml's, marshmallow's, plain ones
-        message = f"azure-ai-ml does not read the document of job {body['name']}: {error}"
-        raise Failed(Failure(Kind.MODEL, "job-document", message)) from error
 
 
 def _may_exist(error: AzureError) -> bool:

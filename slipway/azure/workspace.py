@@ -34,10 +34,7 @@ def ml_client(settings: Settings, credential: TokenCredential, *, retries: int) 
     """
     from azure.ai.ml import MLClient
 
-    # The import gives this logger a handler to stderr, where Functions takes "experimental class" for an error;
-    # a level set before the import would be overwritten by it.
-    logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
-    return MLClient(
+    client = MLClient(
         credential,
         settings.subscription_id,
         settings.resource_group,
@@ -47,6 +44,17 @@ def ml_client(settings: Settings, credential: TokenCredential, *, retries: int) 
         enable_telemetry=False,
         **TIMEOUTS,
     )
+    _silence()
+    return client
+
+
+def _silence() -> None:
+    """Keep azure-ai-ml's talk out of the logs, where "experimental class" lines on stderr count as errors.
+
+    The levels are set by the package's import and by its client: set before those, they would be overwritten.
+    """
+    for name in ("azure.ai.ml", "azure.ai.ml._telemetry"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def thin_client(base: str, credential: TokenCredential | None) -> ThinClient:

@@ -22,6 +22,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from slipway import catalog, clock, paths
+from slipway.azure import job_document
 from slipway.azure.assets import Assets
 from slipway.azure.credential import credential
 from slipway.azure.failures import failure_of
@@ -33,7 +34,7 @@ from slipway.cli.validate import problems
 from slipway.content import released_files
 from slipway.definition import Definition
 from slipway.dependencies import check_together
-from slipway.failure import Failure
+from slipway.failure import Failed, Failure
 from slipway.job import resolve
 from slipway.problems import DefinitionError, Finding, Problem
 from slipway.settings import Settings, SettingsError, settings
@@ -98,6 +99,8 @@ def release_models(root: Path, names: list[str], *, dry_run: bool, step: Step) -
     check_for_release(definitions, current, given)
     outcomes = [_outcome(definition, current) for definition in definitions]
     moved = [definition for definition in definitions if _outcome(definition, current).change != "unchanged"]
+    step("reading jobs")
+    check_jobs(moved, root, given)
     if moved and not dry_run:
         assets = Assets(given, credential())
         for definition in moved:
@@ -122,6 +125,27 @@ def check_for_release(definitions: Iterable[Definition], current: Catalog, given
     staying = {name: one.definition for name, one in current.models.items()}
     live = staying | {one.name: one for one in definitions}
     found += check_together(list(live.values()), given.landing_filesystems, unreadable=current.broken)
+    if found:
+        raise DefinitionError(found)
+
+
+def check_jobs(definitions: Iterable[Definition], root: Path, given: Settings) -> None:
+    """Check that azure-ai-ml reads the jobs, as it will when a run submits one; no service is asked.
+
+    Raises:
+        DefinitionError: With every job that it does not read, and its reason.
+    """
+    found = []
+    for definition in definitions:
+        code, environment = (
+            f"{given.workspace_id}/codes/a/versions/1",
+            f"{given.workspace_id}/environments/a/versions/1",
+        )
+        try:
+            job_document.read(resolve(definition.job, code, environment))
+        except Failed as error:
+            file, remedy = root / definition.name / "job.yaml", "compare it with Azure ML's command job schema"
+            found.append(Problem(str(file), 1, error.failure.message.rstrip("."), remedy))
     if found:
         raise DefinitionError(found)
 

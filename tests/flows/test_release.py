@@ -150,6 +150,20 @@ def test_one_wrong_definition_stops_all(root: Path, act_as: ActAs) -> None:
     assert (Path(problem["file"]), problem["line"]) == (wrong / "model.yaml", 5)
 
 
+def test_a_job_that_azure_ml_would_not_read_is_a_problem(root: Path, act_as: ActAs) -> None:
+    """Found before anything is changed, not by the first run."""
+    folder = a_model(root, "counts-unread")
+    (folder / "job.yaml").write_text(JOB_FILE + "resources: {instance_count: many}\n")
+
+    with act_as("deployer"):
+        result = release(root)
+
+    assert result.exit_code == Exit.INVALID
+    [problem] = json.loads(result.stdout)["problems"]
+    assert Path(problem["file"]) == folder / "job.yaml"
+    assert "instance_count" in problem["rule"]
+
+
 def test_a_reader_nobody_knows_here_is_a_problem(root: Path, act_as: ActAs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which readers there are is the environment's; a definition that names another cannot be published there."""
     a_model(root, "counts-strangers")
