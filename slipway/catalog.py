@@ -101,13 +101,14 @@ def load(control: Records) -> Catalog:
     pointer, last = control.read(paths.catalog_pointer()), _loaded.get(control)
     if pointer is None:
         return last or Catalog(0, {}, {})
-    if last is None or last.etag != pointer.etag:
-        try:
-            last = _read(control, pointer)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            last = _last_good(last, error)
-        _loaded[control] = last
-    return last
+    if last is not None and last.etag == pointer.etag:
+        return last
+    try:
+        generation, rows = int(pointer.data["generation"]), {n: _row(row) for n, row in pointer.data["models"].items()}
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        return _last_good(last, error)
+    _loaded[control] = _read(control, generation, rows, pointer.etag)
+    return _loaded[control]
 
 
 @lru_cache(maxsize=PINNED)
@@ -123,7 +124,7 @@ def pinned(control: Records, model: str, version: str) -> Definition:
         raise Failed(Failure(Kind.SLIPWAY, "definition-missing", f"{path} is not there; release {model} again."))
     try:
         return Definition.from_document(record.data["definition"])
-    except (DefinitionError, LookupError, TypeError) as error:
+    except (DefinitionError, LookupError, TypeError, AttributeError) as error:
         message = f"{path} cannot be read by this version of the app: {error}"
         raise Failed(Failure(Kind.SLIPWAY, "definition-unreadable", message)) from error
 
@@ -155,11 +156,13 @@ def released(current: Mapping[str, Any] | None, versions: Mapping[str, str], at:
     return {"generation": (current or {}).get("generation", 0) + 1, "models": dict(sorted(models.items()))}
 
 
+#: Of a model in the pointer: its version, released at, first released at.
+_Row = tuple[str, datetime, datetime]
+
 _loaded: WeakKeyDictionary[Records, Catalog] = WeakKeyDictionary()
 
 
-def _read(control: Records, pointer: Record) -> Catalog:
-    rows = {name: _row(row) for name, row in pointer.data["models"].items()}
+def _read(control: Records, generation: int, rows: Mapping[str, _Row], etag: str) -> Catalog:
     with ThreadPoolExecutor(READERS) as pool:
         found = pool.map(lambda name: _definition(control, name, rows[name][0]), rows)
         definitions = dict(zip(rows, found, strict=True))
@@ -167,10 +170,10 @@ def _read(control: Records, pointer: Record) -> Catalog:
     broken = {name: one for name, one in definitions.items() if isinstance(one, str)}
     for name, reason in broken.items():
         logger.error("model %s is left out: %s", name, reason, extra={"action": "definition_unreadable", "model": name})
-    return Catalog(pointer.data["generation"], models, broken, pointer.etag)
+    return Catalog(generation, models, broken, etag)
 
 
-def _row(row: Mapping[str, str]) -> tuple[str, datetime, datetime]:
+def _row(row: Mapping[str, str]) -> _Row:
     at, first = datetime.fromisoformat(row["released_at"]), datetime.fromisoformat(row["first_released_at"])
     return row["version"], at, first
 

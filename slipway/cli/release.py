@@ -137,10 +137,8 @@ def check_jobs(definitions: Iterable[Definition], root: Path, given: Settings) -
     """
     found = []
     for definition in definitions:
-        code, environment = (
-            f"{given.workspace_id}/codes/a/versions/1",
-            f"{given.workspace_id}/environments/a/versions/1",
-        )
+        # What they will be called is known only once they are registered; any exact ids will do.
+        code, environment = (f"{given.workspace_id}/{kind}/any/versions/1" for kind in ("codes", "environments"))
         try:
             job_document.read(resolve(definition.job, code, environment))
         except Failed as error:
