@@ -59,8 +59,7 @@ class Database:
             self._connection.execute("COMMIT")
         except BaseException:
             self._after_commit.clear()
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._connection.rollback()  # does nothing where SQLite has rolled back by itself
             raise
         callbacks, self._after_commit = self._after_commit, []
         for callback in callbacks:

@@ -205,7 +205,8 @@ def parse_permissions(text: str) -> Permissions:
         raise invalid(text, "permissions are written like 0750 or rwxr-x---")
     sticky = text[-1] in "tT"
     plain = text[:-1] + {"t": "x", "T": "-"}.get(text[-1], text[-1])
-    return Permissions(*(_rights(plain[start : start + 3], text) for start in (0, 3, 6)), sticky)
+    user, group, other = (_rights(plain[start : start + 3], text) for start in (0, 3, 6))
+    return Permissions(user, group, other, sticky)
 
 
 def parse_umask(text: str) -> int:

@@ -16,16 +16,16 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from localcloud.lake import copies, leases
+from localcloud.lake import blobs, copies, leases
 from localcloud.lake.access import Rights
 from localcloud.lake.authentication import Authentication
-from localcloud.lake.conditions import Conditions, etag_text
+from localcloud.lake.conditions import etag_text
 from localcloud.lake.content import Written
 from localcloud.lake.errors import StorageError
 from localcloud.lake.rules import Lake
 from localcloud.lake.store import Node
 from localcloud.lake.target import Place, Target
-from localcloud.lake.volume import Act, Volume
+from localcloud.lake.volume import Act, Making, Volume
 
 STORED = ("content-type", "content-encoding", "content-language", "content-disposition", "cache-control")
 _METADATA_LIMIT = 8 * 1024
@@ -234,9 +234,21 @@ def byte_range(headers: Mapping[str, str], *, source: bool = False) -> tuple[int
     return int(match[1]), int(match[2]) if match[2] else None
 
 
-def conditions(call: Call) -> Conditions:
-    """Return the conditions on a copy's or rename's source."""
-    return Conditions.of(call.headers, source=True)
+def making(call: Call, *, content_type: str | None = None) -> Making:
+    """Read metadata and stored headers of a blob that is made; ``content_type`` is the body's own."""
+    headers = stored_headers(call.headers, "x-ms-blob-")
+    if content_type and "content-type" not in headers:
+        headers["content-type"] = content_type
+    return Making(metadata=blob_metadata(call.headers), headers=headers)
+
+
+def block_id(call: Call) -> str:
+    """Return the id of the block the request is about."""
+    block = call.query.get("blockid")
+    if not block:
+        raise StorageError("MissingRequiredQueryParameter", "The query parameter blockid is required.")
+    blobs.check_block_id(block)
+    return block
 
 
 def verb_not_allowed(call: Call) -> NoReturn:

@@ -104,7 +104,7 @@ class Page:
 
 
 def _page(entries: Iterator[tuple[str, Node]], limit: int) -> Page:
-    taken = []
+    taken: list[tuple[str, Node]] = []
     for entry in entries:
         if len(taken) == limit:
             return Page(taken, taken[-1][0])

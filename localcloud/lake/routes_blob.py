@@ -14,16 +14,11 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 from localcloud import http
-from localcloud.lake import blobs, copies, leases, paths, routes_container
+from localcloud.lake import answers, blobs, paths, routes_container, routes_copy
 from localcloud.lake import call as forms
 from localcloud.lake.call import Call
-from localcloud.lake.conditions import Conditions
 from localcloud.lake.content import Written
-from localcloud.lake.copies import Origin
 from localcloud.lake.errors import StorageError, unsupported
-from localcloud.lake.store import Node
-from localcloud.lake.target import Place, Source, parse_source
-from localcloud.lake.volume import Act, Making
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 _WHOLE = 1 << 20
@@ -55,13 +50,13 @@ def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911, PLR0912 - 
         case "DELETE", None:
             return "DeleteBlob", delete_blob
         case "PUT", None if source and "x-ms-blob-type" in call.headers:
-            return "PutBlobFromURL", put_blob_from_url
+            return "PutBlobFromURL", routes_copy.put_blob_from_url
         case "PUT", None if source:
-            return "CopyBlob", copy_blob
+            return "CopyBlob", routes_copy.copy_blob
         case "PUT", None:
             return "PutBlob", put_blob
         case "PUT", "block":
-            return ("PutBlockFromURL", put_block_from_url) if source else ("PutBlock", put_block)
+            return ("PutBlockFromURL", routes_copy.put_block_from_url) if source else ("PutBlock", put_block)
         case "PUT", "blocklist":
             return "PutBlockList", put_block_list
         case "GET", "blocklist":
@@ -75,7 +70,7 @@ def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911, PLR0912 - 
         case "PUT", "lease":
             return "LeaseBlob", lease_blob
         case "PUT", "copy":
-            return "AbortCopyBlob", abort_copy
+            return "AbortCopyBlob", routes_copy.abort_copy
     if comp:
         raise unsupported(f"comp={comp} of a blob with {call.target.method}")
     return forms.verb_not_allowed(call)
@@ -124,14 +119,7 @@ async def blob_properties(call: Call) -> web.Response:
     """Get Blob Properties."""
     node = paths.properties(call.volume, call.act, call.place)
     headers = {**forms.properties(node, call.volume.clock.time()), **forms.meta_headers(node)}
-    return length_of(node, headers)
-
-
-def length_of(node: Node, headers: dict[str, str]) -> web.Response:
-    """Return the answer to a HEAD, whose Content-Length is the file's."""
-    if node.md5:
-        headers["Content-MD5"] = node.md5
-    return web.Response(headers={**headers, "Content-Length": str(node.length)})
+    return answers.length_of(node, headers)
 
 
 async def delete_blob(call: Call) -> web.Response:
@@ -142,14 +130,6 @@ async def delete_blob(call: Call) -> web.Response:
     return call.answer(202, None, {"x-ms-delete-type-permanent": "true"})
 
 
-def making(call: Call, *, content_type: str | None = None) -> Making:
-    """Read metadata and stored headers of a blob that is made; ``content_type`` is the body's own."""
-    headers = forms.stored_headers(call.headers, "x-ms-blob-")
-    if content_type and "content-type" not in headers:
-        headers["content-type"] = content_type
-    return Making(metadata=forms.blob_metadata(call.headers), headers=headers)
-
-
 async def put_blob(call: Call) -> web.Response:
     """Put Blob; an empty one that says it is a folder makes a directory."""
     if call.headers.get("x-ms-blob-type") != "BlockBlob":
@@ -157,7 +137,7 @@ async def put_blob(call: Call) -> web.Response:
         if kind is None:
             raise StorageError("MissingRequiredHeader", "x-ms-blob-type is required.")
         raise unsupported(f"the blob type {kind}")
-    wish = making(call, content_type=call.headers.get("Content-Type"))
+    wish = forms.making(call, content_type=call.headers.get("Content-Type"))
     if _is_folder(call):
         node = blobs.put_directory(call.volume, call.act, call.place, wish)
         return call.answer(201, node, forms.ENCRYPTED)
@@ -179,7 +159,7 @@ def _is_folder(call: Call) -> bool:
 
 async def put_block(call: Call) -> web.Response:
     """Put Block."""
-    block = _block_id(call)
+    block = forms.block_id(call)
     blobs.check_put(call.volume, call.act, call.place, api="block")
     written = await call.receive()
     try:
@@ -194,21 +174,13 @@ def _base64(written: Written) -> str:
     return base64.b64encode(written.md5).decode()
 
 
-def _block_id(call: Call) -> str:
-    block = call.query.get("blockid")
-    if not block:
-        raise StorageError("MissingRequiredQueryParameter", "The query parameter blockid is required.")
-    blobs.check_block_id(block)
-    return block
-
-
 async def put_block_list(call: Call) -> web.Response:
     """Put Block List."""
     body = await call.request.read()
     forms.check_md5(call.headers.get("Content-MD5"), Written("", len(body), _digest(body)))
     names = _parse_block_list(body)
     md5 = call.headers.get("x-ms-blob-content-md5")
-    node = blobs.put_block_list(call.volume, call.act, call.place, making(call), names, md5)
+    node = blobs.put_block_list(call.volume, call.act, call.place, forms.making(call), names, md5)
     return call.answer(201, node, forms.ENCRYPTED)
 
 
@@ -245,73 +217,6 @@ async def get_block_list(call: Call) -> web.Response:
     return web.Response(headers=headers, body=f"{text}</BlockList>".encode())
 
 
-def _origin(call: Call, *, own: bool) -> Origin:
-    """Read a copy's source and check its credentials; ``own``: without any, the request's own count."""
-    url = call.headers["x-ms-copy-source"]
-    source = parse_source(url, call.authentication.account, code="InvalidInput", url=True)
-    try:
-        rights = _source_rights(call, source, own=own)
-    except StorageError as refusal:
-        raise copies.passed_on(refusal) from refusal
-    place = source.place
-    return Origin(place, Act(rights), Conditions.of(call.headers, source=True), url.partition("?")[0])
-
-
-def _source_rights(call: Call, source: Source, *, own: bool) -> forms.Rights:
-    rights = call.authentication.of_copy_source(source, call.headers.get("x-ms-copy-source-authorization"))
-    if rights is not None:
-        return rights
-    if own:
-        return call.rights
-    raise StorageError(
-        "NoAuthenticationInformation",
-        "The copy's source is private: send x-ms-copy-source-authorization, or a SAS in x-ms-copy-source.",
-    )
-
-
-async def put_blob_from_url(call: Call) -> web.Response:
-    """Put Blob From URL."""
-    if call.headers["x-ms-blob-type"] != "BlockBlob":
-        raise unsupported(f"the blob type {call.headers['x-ms-blob-type']}")
-    wish = making(call)
-    node = copies.put_blob_from(
-        call.volume,
-        call.act,
-        call.place,
-        wish,
-        _origin(call, own=False),
-        properties=call.headers.get("x-ms-copy-source-blob-properties", "true").lower() == "true",
-        own_metadata=bool(wish.metadata),
-        md5=call.headers.get("x-ms-source-content-md5"),
-    )
-    return call.answer(201, node, {**forms.ENCRYPTED, **({"Content-MD5": node.md5} if node.md5 else {})})
-
-
-async def put_block_from_url(call: Call) -> web.Response:
-    """Put Block From URL."""
-    block = _block_id(call)
-    span = forms.byte_range(call.headers, source=True)
-    md5 = call.headers.get("x-ms-source-content-md5")
-    copies.put_block_from(call.volume, call.act, call.place, block, _origin(call, own=False), span, md5)
-    return call.answer(201, None, forms.ENCRYPTED)
-
-
-async def copy_blob(call: Call) -> web.Response:
-    """Copy Blob; the service reads a source of the same account with the request's own credentials."""
-    synchronous = call.headers.get("x-ms-requires-sync", "").lower() == "true"
-    origin = _origin(call, own=True)
-    node = call.lake.copies.start(call.act, call.place, making(call), origin, synchronous=synchronous)
-    assert node.copy is not None
-    status = {"x-ms-copy-id": node.copy["id"], "x-ms-copy-status": node.copy["status"]}
-    return call.answer(202, node, {**forms.ENCRYPTED, **status})
-
-
-async def abort_copy(call: Call) -> web.Response:
-    """Abort Copy Blob."""
-    call.lake.copies.abort(call.act, call.place, call.query.get("copyid", ""))
-    return call.answer(204)
-
-
 async def set_metadata(call: Call) -> web.Response:
     """Set Blob Metadata: replaces all of it."""
     call.require_empty()
@@ -330,27 +235,4 @@ async def set_headers(call: Call) -> web.Response:
 
 async def lease_blob(call: Call) -> web.Response:
     """Lease Blob."""
-    return lease(call, call.place)
-
-
-def lease(call: Call, place: Place) -> web.Response:
-    """Do what ``x-ms-lease-action`` says and answer it."""
-    action = call.headers.get("x-ms-lease-action", "").lower()
-    duration = call.header_number("x-ms-lease-duration")
-    wish = leases.Wish(
-        call.headers.get("x-ms-lease-id"),
-        call.headers.get("x-ms-proposed-lease-id"),
-        leases.INFINITE if duration is None else duration,
-        call.header_number("x-ms-lease-break-period"),
-    )
-    node, held, left = paths.set_lease(call.volume, call.act, place, action, wish)
-    headers = {"x-ms-lease-id": held.id} if held and action != "break" else {}
-    if action == "break":
-        headers = {"x-ms-lease-time": str(left)}
-    return call.answer({"acquire": 201, "break": 202}.get(action, 200), node, headers)
-
-
-def filesystem(call: Call, action: str) -> Node:
-    """Return the root of the request's filesystem, if key, signature or roles allow ``action``."""
-    call.volume.access.require(call.rights, action, call.target.filesystem, ["r", "l"] if action == "read" else ["w"])
-    return call.volume.find(Place(call.target.filesystem)).last
+    return answers.lease(call, call.place)

@@ -11,8 +11,8 @@ from xml.sax.saxutils import escape, quoteattr
 from aiohttp import web
 
 from localcloud.lake import acl as acls
+from localcloud.lake import answers, leases, listing, paths
 from localcloud.lake import call as forms
-from localcloud.lake import leases, listing, paths, routes_blob, routes_dfs
 from localcloud.lake.call import Call
 from localcloud.lake.conditions import etag_text
 from localcloud.lake.errors import unsupported
@@ -74,14 +74,14 @@ async def create(call: Call) -> web.Response:
 
 async def properties(call: Call) -> web.Response:
     """Get Container Properties."""
-    node = routes_blob.filesystem(call, "read")
+    node = answers.filesystem(call, "read")
     lease_headers = leases.headers(node.lease, call.volume.clock.time())
     return call.answer(200, node, {**lease_headers, **_UNTOLD, **forms.meta_headers(node)})
 
 
 async def delete(call: Call) -> web.Response:
     """Delete Container."""
-    routes_blob.filesystem(call, "write")
+    answers.filesystem(call, "write")
     paths.delete_filesystem(call.volume, call.act, call.target.filesystem)
     call.lake.sweep_soon()
     return call.answer(202)
@@ -89,7 +89,7 @@ async def delete(call: Call) -> web.Response:
 
 async def set_metadata(call: Call) -> web.Response:
     """Set Container Metadata: replaces all of it."""
-    node = routes_blob.filesystem(call, "write")
+    node = answers.filesystem(call, "write")
     call.act.conditions.check_write(node.etag, node.modified)
     with call.volume.store.database.transaction():
         return call.answer(200, call.volume.change(node, metadata=forms.blob_metadata(call.headers)))
@@ -97,14 +97,14 @@ async def set_metadata(call: Call) -> web.Response:
 
 async def get_policies(call: Call) -> web.Response:
     """Get Container ACL: there are no stored access policies here."""
-    node = routes_blob.filesystem(call, "read")
+    node = answers.filesystem(call, "read")
     return _xml("<SignedIdentifiers/>", forms.version(node))
 
 
 async def lease(call: Call) -> web.Response:
     """Lease Container."""
     call.volume.access.require(call.rights, "write", call.target.filesystem, ["w"])
-    return routes_blob.lease(call, Place(call.target.filesystem))
+    return answers.lease(call, Place(call.target.filesystem))
 
 
 async def list_containers(call: Call) -> web.Response:
@@ -113,11 +113,11 @@ async def list_containers(call: Call) -> web.Response:
     limit = min(call.number("maxresults", least=1, default=_PAGE), _PAGE)
     marker = call.query.get("marker", "")
     prefix = call.query.get("prefix", "")
-    page = listing.list_filesystems(call.volume, prefix, routes_dfs.untoken(marker) if marker else "", limit)
+    page = listing.list_filesystems(call.volume, prefix, answers.untoken(marker) if marker else "", limit)
     now = call.volume.clock.time()
     told = "metadata" in call.query.get("include", "").split(",")
     containers = "".join(_container(node, now, told=told) for _, node in page.entries)
-    following = routes_dfs.token(page.following) if page.following else ""
+    following = answers.token(page.following) if page.following else ""
     return _xml(
         f"<EnumerationResults ServiceEndpoint={quoteattr(_endpoint(call))}><Prefix>{escape(prefix)}</Prefix>"
         f"<MaxResults>{limit}</MaxResults><Containers>{containers}</Containers>"
@@ -157,11 +157,11 @@ async def list_blobs(call: Call) -> web.Response:
         prefix=query.get("prefix", ""),
         hierarchical=delimiter == "/",
         limit=limit,
-        after=routes_dfs.untoken(marker) if marker else "",
+        after=answers.untoken(marker) if marker else "",
     )
     now = call.volume.clock.time()
     told = "".join(_listed(name, node, now, included) for name, node in page.entries)
-    return _xml(_results(call, limit, told, routes_dfs.token(page.following) if page.following else ""))
+    return _xml(_results(call, limit, told, answers.token(page.following) if page.following else ""))
 
 
 def _results(call: Call, limit: int, entries: str, following: str) -> str:

@@ -6,28 +6,21 @@ Source: REST reference, Azure Data Lake Storage Gen2, Path and Filesystem operat
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 
 from localcloud.lake import acl as acls
+from localcloud.lake import answers, leases, paths, permissions, routes_blob, routes_filesystem, writing
 from localcloud.lake import call as forms
-from localcloud.lake import leases, listing, paths, permissions, routes_blob, writing
 from localcloud.lake.call import Call
-from localcloud.lake.conditions import NONE, Conditions, etag_text
+from localcloud.lake.conditions import NONE, Conditions
 from localcloud.lake.content import Written
 from localcloud.lake.errors import StorageError, unsupported
-from localcloud.lake.rules import ROOT_ACL
-from localcloud.lake.store import Node
-from localcloud.lake.target import Place, check_filesystem_name, parse_source
+from localcloud.lake.target import parse_source
 from localcloud.lake.volume import Act, Making
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
-_PAGE = 5000
-_FILETIME_AT_1970 = 116444736000000000
 
 
 def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911, PLR0912 - a table of the protocol, one line a call
@@ -35,10 +28,10 @@ def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911, PLR0912 - 
     method, resource, action = call.target.method, call.query.get("resource"), call.query.get("action")
     if not call.target.filesystem:
         if method == "GET" and resource == "account":
-            return "ListFilesystems", list_filesystems
+            return "ListFilesystems", routes_filesystem.list_filesystems
         forms.verb_not_allowed(call)
     if resource == "filesystem" and not call.target.path:
-        return _filesystem_route(call)
+        return routes_filesystem.route(call)
     match method, action or resource:
         case "PUT", "file" | "directory" as kind if "x-ms-rename-source" not in call.headers:
             return ("CreateFile" if kind == "file" else "CreateDirectory"), create_path
@@ -66,21 +59,6 @@ def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911, PLR0912 - 
             return "LeasePath", lease_path
     if action:
         raise unsupported(f"the path action '{action}' with {method}")
-    return forms.verb_not_allowed(call)
-
-
-def _filesystem_route(call: Call) -> tuple[str, Handler]:
-    match call.target.method:
-        case "GET":
-            return "ListPaths", list_paths
-        case "PUT":
-            return "CreateFilesystem", create_filesystem
-        case "HEAD":
-            return "GetFilesystemProperties", filesystem_properties
-        case "PATCH":
-            return "SetFilesystemProperties", set_filesystem_properties
-        case "DELETE":
-            return "DeleteFilesystem", delete_filesystem
     return forms.verb_not_allowed(call)
 
 
@@ -127,7 +105,9 @@ def _refuse_expiry(call: Call) -> None:
 
 async def rename_path(call: Call) -> web.Response:
     """Path - Create with ``x-ms-rename-source``."""
-    source = parse_source(call.headers["x-ms-rename-source"], account(call), code="InvalidSourceUri", url=False)
+    source = parse_source(
+        call.headers["x-ms-rename-source"], call.authentication.account, code="InvalidSourceUri", url=False
+    )
     rights = call.authentication.of_rename_source(source, call.rights)
     source_act = Act(rights, Conditions.of(call.headers, source=True), call.headers.get("x-ms-source-lease-id") or None)
     node = paths.rename(
@@ -140,11 +120,6 @@ async def rename_path(call: Call) -> web.Response:
         headers=forms.stored_headers(call.headers, "x-ms-"),
     )
     return call.answer(201, node)
-
-
-def account(call: Call) -> str:
-    """Return the account's name as the request's path has it, or would have it."""
-    return call.authentication.account
 
 
 async def append(call: Call) -> web.Response:
@@ -223,7 +198,7 @@ async def get_properties(call: Call) -> web.Response:
         headers |= forms.meta_headers(node)
     if call.query.get("action") != "getStatus":
         headers["x-ms-properties"] = forms.dfs_properties(node.metadata)
-    return routes_blob.length_of(node, headers)
+    return answers.length_of(node, headers)
 
 
 async def get_access_control(call: Call) -> web.Response:
@@ -255,7 +230,7 @@ async def set_access_control_recursive(call: Call) -> web.Response:
         text=call.headers["x-ms-acl"],
         force=call.flag("forceflag"),
         limit=min(call.number("maxrecords", least=1, default=most), most),
-        after=_continuation(call),
+        after=answers.continuation(call),
     )
     document = {
         "directoriesSuccessful": progress.directories,
@@ -263,7 +238,7 @@ async def set_access_control_recursive(call: Call) -> web.Response:
         "failureCount": len(progress.failed),
         "filesSuccessful": progress.files,
     }
-    return _json(document, progress.continuation, {"x-ms-namespace-enabled": "true"})
+    return answers.document(document, progress.continuation, {"x-ms-namespace-enabled": "true"})
 
 
 async def delete_path(call: Call) -> web.Response:
@@ -277,110 +252,4 @@ async def delete_path(call: Call) -> web.Response:
 
 async def lease_path(call: Call) -> web.Response:
     """Path - Lease."""
-    return routes_blob.lease(call, call.place)
-
-
-async def list_paths(call: Call) -> web.Response:
-    """Path - List."""
-    if "recursive" not in call.query:
-        raise StorageError("MissingRequiredQueryParameter", "The query parameter recursive is required.")
-    directory = Place(call.target.filesystem, call.query.get("directory", "").strip("/"))
-    page = listing.list_paths(
-        call.volume,
-        call.act,
-        directory,
-        recursive=call.flag("recursive"),
-        limit=min(call.number("maxresults", least=1, default=_PAGE), _PAGE),
-        after=_continuation(call),
-        begin=call.query.get("beginfrom"),
-    )
-    return _json({"paths": [_listed(path, node) for path, node in page.entries]}, page.following)
-
-
-def _listed(path: str, node: Node) -> dict[str, str]:
-    entry = {
-        "contentLength": str(node.length),
-        "creationTime": str(int(node.created * 10_000_000) + _FILETIME_AT_1970),
-        "etag": etag_text(node.etag),
-        "group": node.group,
-    }
-    if node.is_directory:
-        entry["isDirectory"] = "true"
-    entry |= {
-        "lastModified": forms.http_date(node.modified),
-        "name": path,
-        "owner": node.owner,
-        "permissions": node.permissions,
-    }
-    return entry
-
-
-async def list_filesystems(call: Call) -> web.Response:
-    """Filesystem - List."""
-    call.volume.access.require(call.rights, "read", "")
-    limit = min(call.number("maxresults", least=1, default=_PAGE), _PAGE)
-    page = listing.list_filesystems(call.volume, call.query.get("prefix", ""), _continuation(call) or "", limit)
-    entries = [
-        {"etag": etag_text(node.etag), "lastModified": forms.http_date(node.modified), "name": name}
-        for name, node in page.entries
-    ]
-    return _json({"filesystems": entries}, page.following)
-
-
-async def create_filesystem(call: Call) -> web.Response:
-    """Filesystem - Create."""
-    call.require_empty()
-    call.volume.access.require(call.rights, "write", call.target.filesystem)
-    check_filesystem_name(call.target.filesystem)
-    metadata = forms.dfs_metadata(call.headers.get("x-ms-properties"))
-    node = paths.new_filesystem(call.volume, call.act, call.target.filesystem, metadata, acls.parse(ROOT_ACL))
-    return call.answer(201, node, {"x-ms-namespace-enabled": "true"})
-
-
-async def filesystem_properties(call: Call) -> web.Response:
-    """Filesystem - Get Properties."""
-    node = routes_blob.filesystem(call, "read")
-    headers = {"x-ms-properties": forms.dfs_properties(node.metadata), "x-ms-namespace-enabled": "true"}
-    return call.answer(200, node, headers)
-
-
-async def set_filesystem_properties(call: Call) -> web.Response:
-    """Filesystem - Set Properties."""
-    node = routes_blob.filesystem(call, "write")
-    call.volume.guard(call.act, node)
-    metadata = forms.dfs_metadata(call.headers.get("x-ms-properties"))
-    with call.volume.store.database.transaction():
-        return call.answer(200, call.volume.change(node, metadata=metadata))
-
-
-async def delete_filesystem(call: Call) -> web.Response:
-    """Filesystem - Delete."""
-    routes_blob.filesystem(call, "write")
-    paths.delete_filesystem(call.volume, call.act, call.target.filesystem)
-    call.lake.sweep_soon()
-    return call.answer(202)
-
-
-def token(text: str) -> str:
-    """Return the continuation token for going on after ``text``."""
-    return base64.urlsafe_b64encode(text.encode()).decode()
-
-
-def untoken(text: str) -> str:
-    """Return what a continuation token goes on after."""
-    try:
-        return base64.b64decode(text, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise StorageError("InvalidQueryParameterValue", "The continuation token is not one of this service.") from None
-
-
-def _continuation(call: Call) -> str | None:
-    text = call.query.get("continuation")
-    return untoken(text) if text else None
-
-
-def _json(document: dict[str, Any], following: str | None, headers: dict[str, str] | None = None) -> web.Response:
-    answer = {"Content-Type": "application/json;charset=utf-8", **(headers or {})}
-    if following is not None:
-        answer["x-ms-continuation"] = token(following)
-    return web.Response(headers=answer, body=json.dumps(document, separators=(",", ":")).encode() + b"\n")
+    return answers.lease(call, call.place)

@@ -86,7 +86,7 @@ async def list_queues(call: Call) -> web.Response:
     call.volume.access.require(call.rights, "queue-read", "")
     limit = min(call.number("maxresults", least=1, default=_PAGE), _PAGE)
     prefix, marker = call.query.get("prefix", ""), call.query.get("marker", "")
-    page, following = call.lake.queue.list(prefix, marker, limit)
+    page, following = call.lake.queue.page(prefix, marker, limit)
     told = "metadata" in call.query.get("include", "").split(",")
     queues = "".join(_listed(name, metadata if told else {}) for name, metadata in page)
     endpoint = quoteattr(f"{call.request.scheme}://{call.request.host}/{call.authentication.account}")

@@ -136,7 +136,7 @@ class Store:
     def child(self, parent: int, name: str) -> Node | None:
         """Return one child by its name."""
         row = self.database.one("SELECT * FROM lake_node WHERE parent = ? AND name = ?", parent, name)
-        return row and _node(row)
+        return None if row is None else _node(row)
 
     def find(self, place: Place) -> Found | None:
         """Walk from the root along the path as far as it exists; None when the filesystem does not exist."""

@@ -76,7 +76,7 @@ class Queues:
             self._database.run("DELETE FROM queue_message WHERE queue = ?", queue)
             self._database.run("DELETE FROM queue WHERE name = ?", queue)
 
-    def list(self, prefix: str, after: str, limit: int) -> tuple[list[tuple[str, dict[str, str]]], str | None]:
+    def page(self, prefix: str, after: str, limit: int) -> tuple[list[tuple[str, dict[str, str]]], str | None]:
         """Return a page of (name, metadata) by name, and where the next one goes on."""
         rows = self._database.all(
             "SELECT name, metadata FROM queue WHERE name > ? AND substr(name, 1, ?) = ? ORDER BY name LIMIT ?",
