@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +111,19 @@ def test_a_secret_is_not_shown(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("SLIPWAY_INCIDENT_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 
     assert "MfKQ9r8" not in repr(settings())
+
+
+def test_the_sample_for_a_desk_is_right(environment: pytest.MonkeyPatch) -> None:
+    """What people copy from is what the app reads: no setting in it is unknown or breaks a rule, none is a secret."""
+    values = json.loads((Path(__file__).parents[2] / "local.settings.sample.json").read_text())["Values"]
+    ours = {name: value for name, value in values.items() if name.startswith(PREFIX)}
+    for name, value in ours.items():
+        environment.setenv(name, value)
+
+    assert settings().readers.keys() == {"airline-analysts", "planning"}
+    read_by_host = {"SLIPWAY_RECONCILE_SCHEDULE"}
+    assert ours.keys() - read_by_host <= {PREFIX + name.upper() for name in Settings.model_fields}
+    assert not any("SECRET" in name or "Key=" in value for name, value in values.items())
 
 
 def test_every_setting_says_what_it_is() -> None:
