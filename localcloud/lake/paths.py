@@ -5,7 +5,6 @@ Source: REST reference, Path - Create, Path - Delete, Path - Update (setProperti
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from localcloud.lake import leases
@@ -133,6 +132,7 @@ def delete(volume: Volume, act: Act, place: Place, *, recursive: bool, api: tupl
         volume.guard(act, node)
         if not node.is_directory:
             volume.discard_file(node)
+            volume.drop_blocks(found.chain[0].id, place.path)
         elif not volume.store.has_children(node):
             volume.store.discard(node)
         elif recursive:
@@ -229,8 +229,3 @@ def delete_filesystem(volume: Volume, act: Act, name: str) -> None:
         volume.guard(act, root)
         volume.drop_blocks(root.id)
         volume.store.discard(root)
-
-
-def with_conditions(act: Act, conditions: Conditions, lease_id: str | None) -> Act:
-    """Return the same request with other conditions and lease, as a rename has for its source."""
-    return replace(act, conditions=conditions, lease_id=lease_id)

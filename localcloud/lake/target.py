@@ -54,7 +54,6 @@ class Target:
     filesystem: str
     path: str
     surface: Surface
-    directory_form: bool = False
     parts: list[str] = field(default_factory=list)
 
     @property
@@ -82,9 +81,7 @@ def parse(method: str, raw: str, headers: Mapping[str, str], account: str) -> Ta
         raise StorageError("ResourceNotFound", f"There is no account '{segments[0]}' here, only '{account}'.")
     filesystem, _, path = rest.partition("/")
     parts = [unquote(part) for part in path.strip("/").split("/")] if path.strip("/") else []
-    return Target(
-        method, raw_path, query, unquote(filesystem), clean(path), _surface(method, query, headers), "/" in rest, parts
-    )
+    return Target(method, raw_path, query, unquote(filesystem), clean(path), _surface(method, query, headers), parts)
 
 
 def _surface(method: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Surface:
