@@ -13,6 +13,7 @@ from azure.eventgrid import EventGridPublisherClient
 
 from slipway.azure.credential import credential
 from slipway.azure.failures import failure_of
+from slipway.azure.workspace import TIMEOUTS
 from slipway.failure import Failed
 from slipway.settings import settings
 
@@ -30,14 +31,17 @@ def publish(event: Mapping[str, Any]) -> bool:
     if url is None:
         return False
     attributes = {name: value for name, value in event.items() if name != "specversion"}
+    message = CloudEvent(**{**attributes, "time": datetime.fromisoformat(event["time"])})
     try:
-        _client(url).send(CloudEvent(**{**attributes, "time": datetime.fromisoformat(event["time"])}))
+        # One request: the orchestration's timers repeat it, and sit out a Retry-After without holding a worker.
+        # Said here, because for a custom topic the client's constructor drops every option it is given.
+        topic_client(url).send(message, retry_total=0, **TIMEOUTS)
     except AzureError as error:
         raise Failed(failure_of(error)) from error
     return True
 
 
 @cache
-def _client(url: str) -> EventGridPublisherClient:
-    # One request a send: the orchestration's timers repeat it, and honour a Retry-After without holding a worker.
-    return EventGridPublisherClient(url, credential(), retry_total=0)
+def topic_client(url: str) -> EventGridPublisherClient:
+    """Return the client of the topic at this address; one for the process."""
+    return EventGridPublisherClient(url, credential())

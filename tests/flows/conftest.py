@@ -12,7 +12,9 @@ from slipway.azure.credential import credential
 from slipway.azure.job_details import job_details
 from slipway.azure.jobs import jobs
 from slipway.azure.lake import lake
+from slipway.azure.topic import topic_client
 from slipway.settings import settings
+from tests.flows.yard import Yard
 from tests.running import PROJECT, LocalCloud
 
 ActAs = Callable[[str], AbstractContextManager[None]]
@@ -44,5 +46,14 @@ def act_as(services: LocalCloud) -> ActAs:
 
 
 def _forget() -> None:
-    for kept in (settings, credential, lake, jobs, job_details):
+    for kept in (settings, credential, lake, jobs, job_details, topic_client):
         kept.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def yard(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Yard]:
+    """The whole app on a local cloud, shared by the flows; each flow has a model of its own."""
+    folder = tmp_path_factory.mktemp("yard")
+    cloud = LocalCloud(PROJECT, folder / "state", authority, variables={"SLIPWAY_RECONCILE_SCHEDULE": "*/3 * * * * *"})
+    yield Yard(cloud.start(), folder / "models")
+    cloud.stop()
