@@ -46,7 +46,7 @@ _SECRETS = [
     (re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{42,}={1,2}"), ""),
 ]
 # A line of a table quoted in an error: six or more fields with nothing but a separator between them.
-_ROW = re.compile(r"[^\s,;|]*(?:[,;|\t][^\s,;|]*){5,}")
+_ROW = re.compile(r"(?<![^\s,;|])[^\s,;|]*(?:[,;|\t][^\s,;|]*){5,}")
 # Long quoted text is somebody's data, not a name; the closing quote may have been cut off.
 _QUOTED = re.compile(r"'[^'\n]{81,}(?:'|\Z|\n)|\"[^\"\n]{81,}(?:\"|\Z|\n)")
 
@@ -114,7 +114,7 @@ def redact(text: str) -> str:
     """
     if len(text) > _LONGEST_READ:
         # The last word may be half a secret that no pattern knows any more.
-        text = text[:_LONGEST_READ].rpartition(" ")[0]
+        text = text[:_LONGEST_READ].rpartition(" ")[0] or "[data]"
     for pattern, kept in _SECRETS:
         text = pattern.sub(kept + "[redacted]", text)
     text = _QUOTED.sub("[data]", text)

@@ -19,7 +19,7 @@ from slipway.problems import Finding
 LONGEST_TIMEOUT = 21 * 24 * 3600
 
 _ENVIRONMENT = re.compile(
-    r"(?:azureml:)?[A-Za-z0-9][A-Za-z0-9_.-]*:[A-Za-z0-9][A-Za-z0-9_.-]*"
+    r"(?:azureml:|(?!azureml:))[A-Za-z0-9][A-Za-z0-9_.-]*:[A-Za-z0-9][A-Za-z0-9_.-]*"
     r"|azureml://registries/[A-Za-z0-9_-]+/environments/[A-Za-z0-9_.-]+/versions/[A-Za-z0-9_.-]+"
 )
 _EXPRESSION = re.compile(r"\$\{\{([^{}]*)\}\}")
