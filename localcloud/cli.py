@@ -28,6 +28,7 @@ from localcloud.client import ControlClient, RefusedError
 from localcloud.clock import Clock, parse_duration
 from localcloud.config import ConfigError, Ports, Resources
 from localcloud.endpoints import SERVICES, NotRunningError, PortTakenError, Running
+from localcloud.http import PortInUseError
 from localcloud.identity.rules import Identity, UnknownPrincipalError
 from localcloud.secrets import Secrets
 from localcloud.tls import Tls
@@ -51,6 +52,7 @@ _EXIT_OF: dict[type[Exception], Exit] = {
     NotRunningError: Exit.NOT_RUNNING,
     cloud.StateInUseError: Exit.IN_USE,
     PortTakenError: Exit.IN_USE,
+    PortInUseError: Exit.IN_USE,
     HostDiedError: Exit.APP_DIED,
     cloud.UnhealthyError: Exit.UNHEALTHY,
     ConfigError: Exit.FAILED,

@@ -211,19 +211,24 @@ class Delivery:
 
     async def _validate(self, subscription: Subscription, webhook: str) -> None:
         """Shake hands with a webhook; its events wait until it agreed."""
-        row = self._events.store.validation(subscription.name, webhook, str(uuid.uuid4()).upper())
+        code = self._events.store.validation(subscription.name, webhook, str(uuid.uuid4()).upper())["code"]
+        arrived, ask_at = self._events.arrived[subscription.name], self._clock.time()
         while not self._is_validated(subscription, webhook):
-            try:
-                async with asyncio.timeout(ANSWER_WITHIN):
-                    agreed = await self._handshake(subscription, webhook, row["code"])
-            except (TimeoutError, aiohttp.ClientError, ValueError) as problem:
-                log.info("webhook %s of %s did not validate: %s", webhook, subscription.name, problem)
-                agreed = False
-            if agreed:
-                self._events.store.validated(subscription.name, row["code"])
-                return
-            await self._arrival_or(self._events.arrived[subscription.name], self._clock.time() + VALIDATE_AGAIN)
-            self._events.arrived[subscription.name].clear()
+            if self._clock.time() < ask_at:
+                await self._arrival_or(arrived, ask_at)
+                arrived.clear()
+            elif await self._agrees(subscription, webhook, code):
+                self._events.store.validated(subscription.name, code)
+            else:
+                ask_at = self._clock.time() + VALIDATE_AGAIN
+
+    async def _agrees(self, subscription: Subscription, webhook: str, code: str) -> bool:
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                return await self._handshake(subscription, webhook, code)
+        except (TimeoutError, aiohttp.ClientError, ValueError) as problem:
+            log.info("webhook %s of %s did not validate: %s", webhook, subscription.name, problem)
+            return False
 
     def _is_validated(self, subscription: Subscription, webhook: str) -> bool:
         return bool(self._events.store.validation(subscription.name, webhook, "")["validated"])
