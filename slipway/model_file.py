@@ -10,25 +10,22 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
-    PlainSerializer,
     Tag,
-    WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from slipway.duration import Duration
 from slipway.names import GROUP_PATTERN, MODEL_PATTERN, PORT_PATTERN
 from slipway.period import SHAPES, Cadence, Period, PeriodError
-from slipway.problems import Finding
+from slipway.problems import BrokenRules, Finding
 from slipway.template import Template, TemplateError
 
 #: An access control list holds 32 entries; twelve reader groups leave room for owners, jobs and masks.
@@ -36,46 +33,10 @@ MOST_READERS = 12
 #: A year of hours: no window is wider.
 WIDEST_WINDOW = 9000
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION = r"[1-9][0-9]{0,4}[smhd]"
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _GLOB = r"[A-Za-z0-9_.=+@~ *?-][A-Za-z0-9_.=+@~ /*?-]{0,99}"
 
 
-class BrokenRules(PydanticCustomError):
-    """What a validator raises: findings whose places are relative to the value it was given."""
-
-    def __new__(cls, findings: list[Finding]) -> Self:
-        """Carry the findings through pydantic as the error's context."""
-        return super().__new__(
-            cls, "broken_rules", "{count} rules are broken", {"count": len(findings), "all": findings}
-        )
-
-
-def duration(text: Any) -> timedelta:
-    """Read `45s`, `30m`, `2h` or `3d`."""
-    if isinstance(text, timedelta):
-        return text
-    if not isinstance(text, str) or not re.fullmatch(_DURATION, text, re.ASCII):
-        raise BrokenRules([Finding((), "this is not a duration", "write a number and a unit, such as 30m, 2h or 3d")])
-    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
-
-
-def duration_text(value: timedelta) -> str:
-    """Write a duration in the largest unit that needs no fraction."""
-    seconds = int(value.total_seconds())
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(duration),
-    PlainSerializer(duration_text, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION}$", "examples": ["30m", "2h", "3d"]}),
-]
 PortName = Annotated[str, Field(pattern=f"^{PORT_PATTERN}$")]
 GroupName = Annotated[str, Field(pattern=f"^{GROUP_PATTERN}$")]
 

@@ -75,7 +75,7 @@ def relative_path(text: str) -> str:
         )
     if any(segment == "" or segment.endswith(".") for segment in segments):
         raise InvalidName(f"path {shown(text)} has a segment that is empty, or ends in a dot")
-    if "\\" in text or _ENCODED.search(text) or any(_is_control(c) for c in text):
+    if "\\" in text or _ENCODED.search(text) or _has_control(text):
         raise InvalidName(f"path {shown(text)} holds a back-slash, a control character or an encoded separator")
     return text
 
@@ -91,6 +91,8 @@ def _checked(text: str, pattern: str, what: str, rule: str) -> str:
     return text
 
 
-def _is_control(character: str) -> bool:
+def _has_control(text: str) -> bool:
+    if text.isascii() and text.isprintable():
+        return False  # nearly every name, of which a listing may have a hundred thousand
     # Cc are control characters, Cf invisible ones such as direction marks, Cs lone surrogates, Zl and Zp line breaks.
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in text)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
+
+from pydantic_core import PydanticCustomError
 
 
 @dataclass(frozen=True, order=True)
@@ -34,3 +37,13 @@ class Finding:
     at: tuple[str | int, ...]
     rule: str
     remedy: str
+
+
+class BrokenRules(PydanticCustomError):
+    """What a validator raises: findings whose places are relative to the value it was given."""
+
+    def __new__(cls, findings: list[Finding]) -> Self:
+        """Carry the findings through pydantic as the error's context."""
+        return super().__new__(
+            cls, "broken_rules", "{count} rules are broken", {"count": len(findings), "all": findings}
+        )

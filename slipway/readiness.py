@@ -1,32 +1,24 @@
 """Readiness: whether all inputs of a model's period are complete, and if not, which one blocks and why. Pure.
 
-Everything is judged from what the lake shows. Quiet times are measured on the lake's own clock, which is the only one
-that wrote the files' times.
+Everything is judged from what the lake shows; how a single folder is judged stands in `slipway.completeness`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from slipway.completeness import missing
 from slipway.dataset import dataset_folders
 from slipway.definition import Complete, Definition
 from slipway.due import due_at, late
 from slipway.listing import Entry, Folder, Listing
-from slipway.model_file import duration_text
-from slipway.names import InvalidName, relative_path
 from slipway.period import Period
 from slipway.snapshot import File
 from slipway.windows import periods_read
-
-#: A marker may have been written before its data, by parallel tasks, or be left from an earlier delivery. Where data
-#: are younger than their marker, they must have been left alone for so long.
-MARKER_OVERTAKEN = timedelta(minutes=1)
-#: A staged file's path holds the run's folder too; a longer or deeper name would not fit into the lake's limits.
-_LONGEST_NAME, _DEEPEST_NAME = 780, 50
 
 
 class State(StrEnum):
@@ -179,7 +171,8 @@ def assess(
         inputs.append(state)
         files += selected
     if len(files) > definition.limits.files:
-        inputs = [_too_many(definition, one) for one in inputs]
+        most = max(one.files for one in inputs)
+        inputs = [_too_many(definition, one) if one.files == most else one for one in inputs]
     ready = all(one.state in (State.ARRIVED, State.EXCUSED) for one in inputs)
     return Readiness(definition.name, period, ready, tuple(inputs), tuple(files) if ready else ())
 
@@ -260,53 +253,11 @@ def _landed(want: Wanted, folder: Folder, listing: Listing, complete: Complete) 
     """A dataset's folder by its own rule of completeness; whichever it is, at least one data file must be there."""
     entries = listing.data(complete.marker)
     files = tuple(_file(want, folder, entry) for entry in entries)
-    blocks, ask_again = _missing(folder, listing, entries, complete)
+    blocks, ask_again = missing(folder, listing, complete)
     marker = listing.marker(complete.marker) if complete.marker else None
     times = [entry.modified for entry in entries] + ([marker.modified] if marker else [])
     since = (min if blocks else max)(times, default=None)
     return _Seen(files, since, blocks, ask_again)
-
-
-def _missing(
-    folder: Folder, listing: Listing, entries: tuple[Entry, ...], complete: Complete
-) -> tuple[str | None, datetime | None]:
-    """What the folder lacks, in words, and when time alone will change that."""
-    count = "1 file" if len(entries) == 1 else f"{len(entries)} files"
-    if refused := next((entry.name for entry in entries if not _can_be_staged(entry.name)), None):
-        return f"{folder} holds a file whose name is not accepted: {refused[:80]!a}", None
-    if not entries:
-        return f"{folder} has no data", None
-    if complete.marker is not None and listing.marker(complete.marker) is None:
-        return f"{folder} has {count} but no {complete.marker}", None
-    if complete.files is not None and len(entries) < complete.files:
-        return f"{folder} has {count} of {complete.files}", None
-    return _restless(folder, listing, entries, complete)
-
-
-def _restless(
-    folder: Folder, listing: Listing, entries: tuple[Entry, ...], complete: Complete
-) -> tuple[str | None, datetime | None]:
-    """Whether the youngest file is too young to be the last one, and when it will no longer be."""
-    youngest = max(entry.modified for entry in entries)
-    marker = listing.marker(complete.marker) if complete.marker else None
-    if complete.quiet:
-        wait, why = complete.quiet, "is not quiet yet"
-    elif marker and marker.modified < youngest:
-        wait, why = MARKER_OVERTAKEN, f"changed after its {complete.marker}"
-    else:
-        return None, None
-    if listing.found_at - youngest >= wait:
-        return None, None
-    words = f"{folder} {why}: last change {_text(youngest)}, must rest for {duration_text(wait)}"
-    return words, youngest + wait
-
-
-def _can_be_staged(name: str) -> bool:
-    try:
-        relative_path(name)
-    except InvalidName:
-        return False
-    return len(name) <= _LONGEST_NAME and name.count("/") < _DEEPEST_NAME
 
 
 def _file(want: Wanted, folder: Folder, entry: Entry) -> File:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from slipway.completeness import MARKER_OVERTAKEN
 from slipway.definition import Definition
 from slipway.listing import Entry, Folder, Listing
 from slipway.period import Period
-from slipway.readiness import MARKER_OVERTAKEN, InputReadiness, Publication, Readiness, State, assess, wanted
+from slipway.readiness import InputReadiness, Publication, Readiness, State, assess, wanted
 from tests.unit.builders import NOON, a_definition, a_listing, an_entry, at
 
 JANUARY = Period.parse("2013-01")
@@ -333,6 +334,14 @@ def test_more_files_than_a_run_may_read_block_it() -> None:
 
     assert (readiness.ready, readiness.files) == (False, ())
     assert readiness.blocks == "x: 3 files, and all inputs together more than limits.files allows (2)"
+
+
+@pytest.mark.timeout(20)
+def test_two_hundred_thousand_files_are_judged_in_seconds() -> None:
+    """RD-7: and every one is selected, once."""
+    readiness = seen(a_model(), {HERE: a_listing(*(f"part={n % 100}/{n:06}.parquet" for n in range(200_000)))})
+
+    assert len({file.name for file in readiness.files}) == 200_000
 
 
 def test_an_arrived_input_does_not_hide_one_that_blocks() -> None:
