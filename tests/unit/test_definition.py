@@ -236,6 +236,15 @@ def test_each_error_in_model_yaml_has_its_line_rule_and_remedy(
             "job.yaml:9: `planes` must be a folder. Write {type: uri_folder}",
         ),
         ("trees: 100", "trees: {type: uri_folder}", "job.yaml:10: the input 'trees' is not in model.yaml. Declare it"),
+        ('{image: "python:3.11", conda_file: conda.yaml}', "{conda_file: conda.yaml}", "job.yaml:4: `environment` is"),
+        ('image: "python:3.11"', "image: 3.11", "job.yaml:4: an image is a text"),
+        (
+            "conda_file: conda.yaml",
+            "conda_file: [conda.yaml]",
+            "job.yaml:4: conda_file is a file's name or its content",
+        ),
+        ("conda_file: conda.yaml", "build: {path: docker}", "job.yaml:4: build needs a `path`, a released folder"),
+        ("conda_file: conda.yaml", "build: docker", "job.yaml:4: build needs a `path`, a released folder"),
         ("trees: 100", "trees: [1]", "job.yaml:10: `trees` is neither a folder nor a plain value"),
         (
             "  scores: {type: uri_folder}",
@@ -275,6 +284,32 @@ def test_an_environment_may_be_a_reference_with_a_version(tmp_path: Path, enviro
     job = JOB.replace('{image: "python:3.11", conda_file: conda.yaml}', environment)
 
     assert load(a_folder(tmp_path, job=job)).job["environment"] == environment
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "just words", "3"])
+def test_files_that_are_no_mappings_are_refused(tmp_path: Path, text: str) -> None:
+    """With a word on what they should be."""
+    problems = problems_of(a_folder(tmp_path, text, text))
+
+    assert problems[0] == (
+        "job.yaml:1: job.yaml must be a mapping. Write a command job, such as `az ml job create` takes."
+    )
+    assert problems[1].startswith("model.yaml:1: ")
+    assert problems[1].endswith("is not a mapping of fields. Write `field: value` lines below it.")
+
+
+def test_names_of_plain_inputs_follow_the_same_grammar(tmp_path: Path) -> None:
+    """They too stand in the command."""
+    job = JOB.replace("trees: 100", "Trees: 100").replace("${{inputs.trees}}", "${{inputs.Trees}}")
+
+    assert problems_of(a_folder(tmp_path, job=job)) == [
+        "job.yaml:10: 'Trees' is no name of an input. It must match [a-z][a-z0-9_]{0,39}."
+    ]
+
+
+def test_code_may_be_the_models_folder_itself(tmp_path: Path) -> None:
+    """For a model of one file."""
+    assert load(a_folder(tmp_path, job=JOB.replace("code: ./src", "code: ."))).job["code"] == "."
 
 
 def test_all_problems_of_both_files_are_told_at_once(tmp_path: Path) -> None:

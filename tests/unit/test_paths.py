@@ -38,6 +38,13 @@ FOLDER = f"flight-delay/2013-01/{RUN}"
         (paths.receipt(RUN, "submit_job"), f"runs/{FOLDER}/receipts/submit_job.json"),
         (paths.receipt(RUN, "copy_batch", 1, 3), f"runs/{FOLDER}/receipts/copy_batch-a1-00003.json"),
         (paths.catalog_pointer(), "catalog/current.json"),
+        (paths.catalog_folder("flight-delay", "0123456789ab"), "catalog/flight-delay/0123456789ab"),
+        (paths.catalog_definition("flight-delay", "0123456789ab"), "catalog/flight-delay/0123456789ab/definition.json"),
+        (paths.period_records("flight-delay"), "periods/flight-delay"),
+        (paths.control_folder(RUN), f"runs/{FOLDER}"),
+        (paths.listings(), "listings/current.json"),
+        (paths.heartbeat(), "heartbeat/reconcile.json"),
+        (paths.request("R-1"), "requests/R-1.json"),
         (paths.incident("flight-delay", RUN.period), "incidents/flight-delay/2013-01.json"),
     ],
 )

@@ -209,6 +209,14 @@ def test_days_begin_at_the_first_moment_the_calendar_shows_them(zone: str, day: 
     assert interval.end - interval.start == timedelta(hours=hours)
 
 
+def test_a_wall_time_that_returns_to_an_ended_day_belongs_to_the_day_that_began() -> None:
+    """St. John's, 2006: at one minute past midnight clocks went back to 23:01; the new day had begun."""
+    st_johns = ZoneInfo("America/St_Johns")
+
+    assert str(containing(Cadence.DAILY, at("2006-10-29T02:29"), st_johns)) == "2006-10-28"
+    assert str(containing(Cadence.DAILY, at("2006-10-29T02:45"), st_johns)) == "2006-10-29"
+
+
 def test_hours_are_utc_in_every_zone() -> None:
     """An hour has one name and one interval, also when a zone's clocks repeat it."""
     hour = Period.parse("2013-11-03T05Z")

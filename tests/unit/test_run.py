@@ -63,6 +63,13 @@ def test_what_is_no_attempts_name_is_refused(text: str) -> None:
         parse_job_name(text)
 
 
+@pytest.mark.parametrize(("key8", "r"), [("0a1b2c3", 1), ("0A1B2C3D", 1), ("0a1b2c3d", 0), ("0a1b2c3d", 1_000_000)])
+def test_no_run_is_made_that_would_not_read_back(key8: str, r: int) -> None:
+    """A value that exists is valid."""
+    with pytest.raises(InvalidName):
+        RunId("flight-delay", Period.parse("2013-01"), key8, r)
+
+
 def test_a_storys_name_is_checked() -> None:
     """Instance ids are built from words of ours alone."""
     with pytest.raises(InvalidName):

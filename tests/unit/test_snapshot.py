@@ -120,6 +120,13 @@ def test_batches_carry_about_equal_work() -> None:
     assert max(counts) - min(counts) <= 1
 
 
+def test_files_that_do_not_fit_together_get_batches_of_their_own() -> None:
+    """Three of 2.5 GiB are less than two full batches, and still need three."""
+    batches = parts([a_file(f"{n}.csv", length=5 * GIB // 2) for n in range(3)])
+
+    assert [len(batch.items) for batch in batches] == [1, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("length", "kind", "blocks"),
     [
