@@ -48,6 +48,10 @@ class Seen(Protocol):
         """When it began to run, where the service says so."""
 
     @property
+    def ended_at(self) -> datetime | None:
+        """When it ended, where the service says so."""
+
+    @property
     def read_at(self) -> datetime:
         """The service's clock at this look."""
 
@@ -110,8 +114,9 @@ def _ended_badly(job: Seen, clocks: dict[str, Any], limits: Limits) -> Failure |
         return None
     if job.outcome == "failed":
         return Failure(Kind.MODEL, "job-failed", "The job failed.")
-    ran = job.read_at - datetime.fromisoformat(clocks["since"]) if clocks.get("phase") == "running" else timedelta(0)
-    if ran >= limits.running * NEAR_LIMIT:
+    seen_running = datetime.fromisoformat(clocks["since"]) if clocks.get("phase") == "running" else None
+    began = job.started_at or seen_running
+    if began is not None and (job.ended_at or job.read_at) - began >= limits.running * NEAR_LIMIT:
         return Failure(Kind.MODEL, "job-timed-out", f"The job reached its limit of {_words(limits.running)}.")
     return Failure(Kind.PLATFORM, "job-canceled", "The job was canceled, and not by Slipway.")
 
