@@ -34,7 +34,7 @@ clean:  ## remove the environment, the local clouds' state and what tools left b
 
 # A python3.12 on the PATH need not run (pyenv's shims fail for versions that are not selected), so each is tried.
 # pip is upgraded first: the one that Python 3.11 brings (23.2) crashes while it resolves these requirements.
-.venv/.ready: requirements.txt requirements-dev.txt
+.venv/.ready: requirements.txt requirements-dev.txt pyproject.toml
 	@if ! $(PYTHON) -c "import pip" 2>/dev/null; then \
 	  for python in python3.12 python3.11 python3 python; do \
 	    if "$$python" -c "import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))" 2>/dev/null; then \
@@ -46,4 +46,5 @@ clean:  ## remove the environment, the local clouds' state and what tools left b
 	@$(PYTHON) -c "" 2>/dev/null || { echo "Slipway needs Python 3.11 or 3.12 with venv; none was found on the PATH." >&2; exit 1; }
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PYTHON) -m pip install --quiet --quiet --disable-pip-version-check --no-deps --editable .
 	@touch .venv/.ready
