@@ -9,7 +9,7 @@ import azure.durable_functions as df
 from activities.effects import Ask, effect
 from slipway import clock, paths
 from slipway.azure.lake import lake
-from slipway.claim import End
+from slipway.claim import End, check_end
 from slipway.run import RunId
 
 bp = df.Blueprint()
@@ -18,11 +18,15 @@ bp = df.Blueprint()
 @bp.activity_trigger(input_name="ask")
 @effect
 def record_run(ask: Ask) -> dict[str, Any]:
-    """Write how the attempt ended, and with what. A record that is there stays as it is."""
+    """Write how the attempt ended, and with what. A record that is there stays as it is.
+
+    Fails `refused` for an end that the claim's stage does not allow, so that no record can deny a publication.
+    """
     run = RunId.parse(ask["run"])
     seen = lake().period(run.model, run.period)
     claim = seen["claim"] if seen else None
     if claim is not None and (claim["run"], claim["attempt"]) == (ask["run"], ask["attempt"]):
+        check_end(claim, End(ask["state"]))
         write_record(claim, End(ask["state"]), ask.get("failure"), ask.get("step"))
     return {"state": ask["state"]}
 

@@ -58,6 +58,7 @@ class End(StrEnum):
     SUPERSEDED = "superseded"
 
 
+_ORDER = tuple(Stage)
 #: From here on the outputs are on their way to readers: a cancel is refused, and whoever finds it finishes it.
 DELIVERING = (Stage.PUBLISHING, Stage.PUBLISHED)
 
@@ -92,8 +93,8 @@ def new_record(run: RunId) -> Record:
 def reserve(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Record:
     """Give the period to a planned run, before its instance is started.
 
-    `plan` holds run, attempt, fingerprint, version, cause, installation. Raises Refused when
-    another run or attempt has the claim, or when this attempt has ended already; the same plan twice is no change.
+    `plan` holds run, attempt, fingerprint, version, cause, installation. Raises Refused when another run or attempt
+    has the claim, or when this attempt is not the next one; the same plan twice is no change.
     """
     run, attempt = RunId.parse(plan["run"]), plan["attempt"]
     record = record or new_record(run)
@@ -102,10 +103,10 @@ def reserve(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Re
         if (claim["run"], claim["attempt"]) == (plan["run"], attempt):
             return record
         raise Refused(f"{claim['run']} is active", claim["run"])
-    if last is not None and last["run"] == plan["run"] and last["attempt"] >= attempt:
-        raise Refused(f"attempt {attempt} of {plan['run']} has ended")
     if attempt == 1 and record["numbers"].get(run.key8, 0) >= run.r:
         raise Refused(f"{plan['run']} was started before")
+    if attempt > 1 and (last is None or (last["run"], last["attempt"]) != (plan["run"], attempt - 1)):
+        raise Refused(f"attempt {attempt} of {plan['run']} does not follow the attempt that ended last")
     return {
         **record,
         "numbers": {**record["numbers"], run.key8: max(run.r, record["numbers"].get(run.key8, 0))},
@@ -128,10 +129,15 @@ def reserve(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Re
 
 
 def succeed_dead_owner(record: Record | None, run: str, attempt: int, now: datetime) -> Record:
-    """Give a dead owner's run to its next attempt. Raises Refused unless this attempt holds the claim, dead."""
+    """Give a dead owner's run to its next attempt. Raises Refused unless this attempt holds the claim, dead.
+
+    What is on its way to readers is rolled forward and never begun anew, however long ago this was decided.
+    """
     claim = _claim(record)
     if record is None or claim is None or (claim["run"], claim["attempt"]) != (run, attempt):
         raise Refused(f"attempt {attempt} of {run} does not hold the claim")
+    if claim["stage"] in DELIVERING:
+        raise Refused(f"{run} is being published: it is rolled forward", run)
     if not is_dead(claim, now):
         raise Refused(f"the owner of {run} is alive until {claim['deadline']}", run)
     return {
@@ -220,11 +226,14 @@ def owned(record: Record | None, token: str) -> Record:
 
 
 def move(record: Record | None, token: str, stage: Stage, deadline: datetime, **facts: Any) -> Record:
-    """The owner enters a stage (or shows life in it) and says until when it will show life again."""
+    """The owner enters a stage (or shows life in it) and says until when it will show life again.
+
+    Stages never go back: a late repetition of an earlier step changes nothing, above all no deadline.
+    """
     claim = owned(record, token)
     assert record is not None
-    if claim["stage"] in DELIVERING:
-        return record  # a late repetition of an earlier step
+    if _ORDER.index(stage) < _ORDER.index(claim["stage"]):
+        return record
     return {**record, "claim": {**claim, **facts, "stage": stage, "deadline": deadline.isoformat()}}
 
 
@@ -269,16 +278,29 @@ def finish(
 ) -> Record:
     """The attempt has ended and its record is written: the period is free. `orphans` are jobs still to be seen ended.
 
-    Said twice, or of an attempt that no longer holds the claim, it only adds the orphans.
+    Said twice, or of an attempt that no longer holds the claim, it only adds the orphans. Raises Refused for an end
+    that the claim's stage does not allow: see `check_end`.
     """
     assert record is not None, "an attempt without a period record cannot end"
     record = {**record, "orphans": sorted({*record["orphans"], *orphans})}
     claim = record["claim"]
     if claim is None or (claim["run"], claim["attempt"]) != (run, attempt):
         return record
+    check_end(claim, state)
     kept = ("run", "attempt", "job", "fingerprint", "version", "installation", "cause")
     last = {**{key: claim[key] for key in kept}, "state": state, "at": now.isoformat()}
     return {**record, "claim": None, "cancel": None, "last": last}
+
+
+def check_end(claim: Mapping[str, Any], state: End) -> None:
+    """Raise Refused unless an attempt may end so: what was published succeeds, and what is on its way never fails.
+
+    A step's failure may hide that it worked, so the stage in the lake decides, not whoever reports the failure.
+    """
+    if state == End.SUCCEEDED and claim["stage"] != Stage.PUBLISHED:
+        raise Refused(f"{claim['run']} is {claim['stage']}, not published: it cannot have succeeded", claim["run"])
+    if state != End.SUCCEEDED and claim["stage"] in DELIVERING:
+        raise Refused(f"{claim['run']} is {claim['stage']}: it is rolled forward and cannot be {state}", claim["run"])
 
 
 def wish_cancel(record: Record | None, run: str, by: str, reason: str, now: datetime) -> Record:

@@ -1,0 +1,484 @@
+"""The period's record as the fence: who may run, who owns, what can no longer be taken back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from slipway.claim import (
+    DELIVERING,
+    GRACE,
+    REMEMBERED_REQUESTS,
+    SAME_REQUEST,
+    START_AGAIN,
+    End,
+    Record,
+    Refused,
+    Stage,
+    answered,
+    ask,
+    begin_delivery,
+    closed,
+    delivered,
+    finish,
+    index,
+    is_dead,
+    judge,
+    move,
+    orphan_ended,
+    owned,
+    reserve,
+    resume,
+    succeed_dead_owner,
+    take,
+    unheard,
+    wish_cancel,
+)
+from slipway.failure import Failed
+from slipway.period import Period
+from slipway.run import RunId
+from tests.unit.builders import NOON
+
+RUN = RunId("flight-delay", Period.parse("2013-01"), "0a1b2c3d").text
+OTHER = RunId("flight-delay", Period.parse("2013-01"), "ffffffff").text
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+def a_plan(run: str = RUN, attempt: int = 1, by: str = "slipway", reason: str = "its inputs are complete") -> Any:
+    """Build the plan of a run, as `reserve` takes it."""
+    return {
+        "run": run,
+        "attempt": attempt,
+        "fingerprint": "f" * 64,
+        "version": "0123456789ab",
+        "cause": {"kind": "data", "by": by, "reason": reason, "request": None},
+        "installation": "north",
+    }
+
+
+def a_record(stage: Stage = Stage.CLAIMED, token: str = "one", run: str = RUN, before: Record | None = None) -> Record:
+    """Build the record of a period whose run's first attempt is in this stage, owned by `token`."""
+    record = take(reserve(before, a_plan(run), NOON), run, 1, token, NOON)
+    if stage in DELIVERING:
+        record = begin_delivery(record, token, NOON)
+        return record if stage == Stage.PUBLISHING else delivered(record, run, 1, f"{run}/outputs-1", NOON)
+    return move(record, token, stage, NOON + HOUR)
+
+
+def an_ended(state: End, run: str = RUN, before: Record | None = None) -> Record:
+    """Build the record of a period whose run's first attempt has ended so."""
+    stage = Stage.PUBLISHED if state == End.SUCCEEDED else Stage.RUNNING
+    return finish(a_record(stage, run=run, before=before), run, 1, state, NOON)
+
+
+# Reserving and taking
+
+
+def test_a_period_is_given_to_its_first_run_before_anything_is_started() -> None:
+    """The claim names the attempt and has no owner yet; its deadline makes sure that somebody asks again."""
+    record = reserve(None, a_plan(), NOON)
+
+    claim = record["claim"]
+    assert (claim["run"], claim["attempt"], claim["token"], claim["stage"]) == (RUN, 1, "", "claimed")
+    assert not is_dead(claim, NOON)
+    assert is_dead(claim, NOON + HOUR)
+
+
+def test_reserving_the_same_plan_twice_is_no_change() -> None:
+    """CL-2: the answer was lost, the plan is reserved again."""
+    record = reserve(None, a_plan(), NOON)
+
+    assert reserve(record, a_plan(), NOON + MINUTE) is record
+
+
+def test_another_run_is_refused_beside_an_active_one_and_told_which() -> None:
+    """CL-1, RR-2: one run at a time for a period."""
+    with pytest.raises(Refused) as refused:
+        reserve(a_record(), a_plan(OTHER), NOON)
+
+    assert refused.value.active == RUN
+
+
+@pytest.mark.parametrize("state", [pytest.param(state, id=state) for state in End])
+def test_an_attempt_that_ended_is_never_reserved_again(state: End) -> None:
+    """CL-5: a late duplicate of the start finds nothing to start."""
+    with pytest.raises(Refused):
+        reserve(an_ended(state), a_plan(), NOON)
+
+
+def test_an_earlier_run_is_not_begun_again_under_its_old_number() -> None:
+    """The same work asked for later gets a number of its own."""
+    record = an_ended(End.FAILED, OTHER, before=an_ended(End.FAILED))
+
+    with pytest.raises(Refused, match="started before"):
+        reserve(record, a_plan(), NOON)
+
+
+@pytest.mark.parametrize(
+    ("before", "attempt"),
+    [
+        pytest.param(None, 2, id="of a run nobody has begun"),
+        pytest.param(an_ended(End.FAILED), 3, id="that skips one"),
+        pytest.param(an_ended(End.FAILED, OTHER, an_ended(End.FAILED)), 2, id="of a run before the last"),
+    ],
+)
+def test_a_later_attempt_only_follows_the_one_that_ended_last(before: Record | None, attempt: int) -> None:
+    """Attempts are counted one by one, and only of the period's last run."""
+    with pytest.raises(Refused):
+        reserve(before, a_plan(attempt=attempt), NOON)
+
+
+def test_the_first_execution_becomes_the_owner_and_every_other_is_refused() -> None:
+    """CL-1: many executions of one attempt, one owner; the owner may ask again."""
+    reserved = reserve(None, a_plan(), NOON)
+
+    record = take(reserved, RUN, 1, "one", NOON)
+
+    assert record["claim"]["token"] == "one"
+    assert take(record, RUN, 1, "one", NOON) is record
+    with pytest.raises(Refused):
+        take(record, RUN, 1, "two", NOON)
+
+
+@pytest.mark.parametrize(
+    ("record", "run", "attempt"),
+    [
+        pytest.param(None, RUN, 1, id="no record"),
+        pytest.param(an_ended(End.FAILED), RUN, 1, id="the attempt has ended"),
+        pytest.param(reserve(None, a_plan(), NOON), OTHER, 1, id="another run has it"),
+        pytest.param(reserve(None, a_plan(), NOON), RUN, 2, id="another attempt has it"),
+    ],
+)
+def test_an_attempt_without_a_reserved_claim_is_not_begun(record: Record | None, run: str, attempt: int) -> None:
+    """CL-5: an instance that is started late finds that it is not wanted."""
+    with pytest.raises(Refused):
+        take(record, run, attempt, "one", NOON)
+
+
+# Owning
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(None, id="no record"),
+        pytest.param(an_ended(End.FAILED), id="nobody holds it"),
+        pytest.param(a_record(token="two"), id="another execution holds it"),
+    ],
+)
+def test_who_does_not_hold_the_claim_is_told_so(record: Record | None) -> None:
+    """CL-7: a zombie's next step fails with `claim-lost`."""
+    with pytest.raises(Failed) as failed:
+        owned(record, "one")
+
+    assert failed.value.failure.code == "claim-lost"
+
+
+def test_a_wish_to_cancel_meets_the_owner_at_its_next_step() -> None:
+    """Cancelling is a wish in the record, never an event alone."""
+    record = wish_cancel(a_record(Stage.RUNNING), RUN, "ann", "wrong month", NOON)
+
+    with pytest.raises(Failed, match="Canceled by ann: wrong month") as failed:
+        owned(record, "one")
+
+    assert failed.value.failure.code == "canceled"
+
+
+def test_a_first_wish_stands() -> None:
+    """Cancelled twice, the run keeps the first person and reason."""
+    record = wish_cancel(a_record(), RUN, "ann", "wrong month", NOON)
+
+    assert wish_cancel(record, RUN, "bob", "me too", NOON) is record
+
+
+@pytest.mark.parametrize("stage", [pytest.param(stage, id=stage) for stage in DELIVERING])
+def test_nothing_is_canceled_once_its_publication_began(stage: Stage) -> None:
+    """From `publishing` on there is no way back, and people are told what to do in its place."""
+    with pytest.raises(Refused, match="publish another run"):
+        wish_cancel(a_record(stage), RUN, "ann", "wrong month", NOON)
+
+
+@pytest.mark.parametrize(
+    ("now_in", "said", "then_in"),
+    [
+        pytest.param(Stage.STAGING, Stage.STAGING, Stage.STAGING, id="showing life"),
+        pytest.param(Stage.CLAIMED, Stage.VERIFYING, Stage.VERIFYING, id="a job taken over"),
+        pytest.param(Stage.QUEUED, Stage.RUNNING, Stage.RUNNING, id="forward"),
+        pytest.param(Stage.RUNNING, Stage.STAGING, Stage.RUNNING, id="a late copy"),
+        pytest.param(Stage.RUNNING, Stage.QUEUED, Stage.RUNNING, id="a late submit"),
+        pytest.param(Stage.PUBLISHING, Stage.VERIFYING, Stage.PUBLISHING, id="a late seal"),
+        pytest.param(Stage.PUBLISHED, Stage.VERIFYING, Stage.PUBLISHED, id="a seal after the publication"),
+    ],
+)
+def test_stages_only_go_forward(now_in: Stage, said: Stage, then_in: Stage) -> None:
+    """DP-4: an activity that runs twice cannot take a run back, nor shorten the time its owner has."""
+    record = a_record(now_in)
+
+    moved = move(record, "one", said, NOON + SECOND)
+
+    assert moved["claim"]["stage"] == then_in
+    assert moved is record or then_in == said
+
+
+# Dying and going on
+
+
+def test_a_dead_owners_run_goes_on_as_its_next_attempt() -> None:
+    """The old token is worth nothing from then on, and the attempts made without a person are counted."""
+    record = a_record(Stage.RUNNING)
+
+    succeeded = succeed_dead_owner(record, RUN, 1, NOON + HOUR)
+
+    claim = succeeded["claim"]
+    assert (claim["attempt"], claim["automatic"], claim["token"], claim["stage"]) == (2, 2, "", "claimed")
+    with pytest.raises(Failed):
+        move(succeeded, "one", Stage.RUNNING, NOON + HOUR)
+
+
+@pytest.mark.parametrize(
+    ("now", "dead"),
+    [
+        pytest.param(NOON + HOUR - SECOND, False, id="a second before its deadline"),
+        pytest.param(NOON + HOUR, True, id="at its deadline"),
+    ],
+)
+def test_an_owner_is_dead_from_the_deadline_it_stored(now: Any, dead: bool) -> None:
+    """Whatever the engine says of it."""
+    record = a_record(Stage.RUNNING)
+
+    assert is_dead(record["claim"], now) is dead
+    if not dead:
+        with pytest.raises(Refused, match="alive"):
+            succeed_dead_owner(record, RUN, 1, now)
+
+
+@pytest.mark.parametrize("stage", [pytest.param(stage, id=stage) for stage in DELIVERING])
+def test_what_is_on_its_way_to_readers_is_not_begun_again(stage: Stage) -> None:
+    """A decision to take over that was made before the publication began comes too late."""
+    with pytest.raises(Refused, match="rolled forward"):
+        succeed_dead_owner(a_record(stage), RUN, 1, NOON + 24 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("record", "refusal"),
+    [
+        pytest.param(None, "not the last run", id="no record"),
+        pytest.param(a_record(), "is active", id="active"),
+        pytest.param(an_ended(End.SUCCEEDED), "nothing is left to resume", id="succeeded"),
+        pytest.param(an_ended(End.SUPERSEDED), "nothing is left to resume", id="superseded"),
+        pytest.param(an_ended(End.FAILED, OTHER), "not the last run", id="another run came after"),
+    ],
+)
+def test_only_the_last_run_is_resumed_and_only_if_it_did_not_end_well(record: Record | None, refusal: str) -> None:
+    """What was published, or is no longer wanted, is asked for anew."""
+    with pytest.raises(Refused, match=refusal):
+        resume(record, RUN, {"kind": "resume", "by": "ann", "reason": "quota is back"}, NOON)
+
+
+@pytest.mark.parametrize("state", [End.FAILED, End.CANCELED])
+def test_resuming_is_the_next_attempt_of_the_same_run_with_the_persons_reason(state: End) -> None:
+    """Its inputs and definition stay; the automatic attempts are counted anew."""
+    claim = resume(an_ended(state), RUN, {"kind": "resume", "by": "ann", "reason": "quota is back"}, NOON)["claim"]
+
+    assert (claim["run"], claim["attempt"], claim["automatic"]) == (RUN, 2, 1)
+    assert (claim["fingerprint"], claim["version"]) == ("f" * 64, "0123456789ab")
+    assert claim["cause"]["by"] == "ann"
+
+
+def test_a_reserved_claim_that_nobody_takes_is_started_again() -> None:
+    """CL-3: dead between the claim and the start."""
+    claim = reserve(None, a_plan(), NOON)["claim"]
+
+    assert not unheard(claim, NOON + START_AGAIN - SECOND)
+    assert unheard(claim, NOON + START_AGAIN)
+    assert not unheard(a_record()["claim"], NOON + START_AGAIN)
+
+
+# Delivering
+
+
+def test_beginning_to_deliver_gives_a_new_generation_once() -> None:
+    """PB-5: entering `publishing` twice is entering it once."""
+    record = begin_delivery(a_record(Stage.VERIFYING), "one", NOON)
+
+    assert (record["generation"], record["claim"]["generation"], record["claim"]["stage"]) == (1, 1, "publishing")
+    assert begin_delivery(record, "one", NOON) is record
+
+
+def test_a_canceled_run_is_not_delivered() -> None:
+    """The wish came before the publication began."""
+    record = wish_cancel(a_record(Stage.VERIFYING), RUN, "ann", "wrong month", NOON)
+
+    with pytest.raises(Failed, match="Canceled by ann"):
+        begin_delivery(record, "one", NOON)
+
+
+def test_what_was_published_before_is_retired_with_a_grace() -> None:
+    """Readers that hold the old path keep it for a day."""
+    before = an_ended(End.SUCCEEDED)
+
+    record = a_record(Stage.PUBLISHED, run=OTHER, before=before)
+
+    assert (record["published"]["run"], record["published"]["generation"]) == (OTHER, 2)
+    assert record["retired"] == [{"run": RUN, "attempt": 1, "close_after": (NOON + GRACE).isoformat()}]
+    assert closed(record, RUN, 1)["retired"] == []
+
+
+@pytest.mark.parametrize("stage", [Stage.CLAIMED, Stage.VERIFYING, Stage.PUBLISHED])
+def test_delivered_is_said_only_of_what_is_in_publishing(stage: Stage) -> None:
+    """Whoever rolls forward too late, or too early, changes nothing."""
+    record = a_record(stage)
+
+    assert delivered(record, RUN, 1, "elsewhere", NOON) is record
+
+
+def test_delivered_is_refused_for_an_attempt_that_does_not_hold_the_claim() -> None:
+    """CL-7: the zombie's publication is not the period's."""
+    with pytest.raises(Refused):
+        delivered(a_record(Stage.PUBLISHING), RUN, 2, "elsewhere", NOON)
+
+
+# Ending
+
+
+@pytest.mark.parametrize(
+    ("stage", "state", "allowed"),
+    [
+        pytest.param(Stage.CLAIMED, End.FAILED, True, id="failed at once"),
+        pytest.param(Stage.RUNNING, End.CANCELED, True, id="canceled while running"),
+        pytest.param(Stage.VERIFYING, End.SUCCEEDED, False, id="succeeded before it was published"),
+        pytest.param(Stage.PUBLISHING, End.SUCCEEDED, False, id="succeeded while being published"),
+        pytest.param(Stage.PUBLISHING, End.FAILED, False, id="failed while being published"),
+        pytest.param(Stage.PUBLISHED, End.CANCELED, False, id="canceled after it was published"),
+        pytest.param(Stage.PUBLISHED, End.SUCCEEDED, True, id="succeeded after it was published"),
+    ],
+)
+def test_the_stage_says_which_ends_are_possible(stage: Stage, state: End, allowed: bool) -> None:
+    """I11: 'succeeded' holds exactly when it was published, whatever the exception says."""
+    record = a_record(stage)
+    if allowed:
+        ended = finish(record, RUN, 1, state, NOON)
+        assert (ended["claim"], ended["last"]["state"]) == (None, state)
+    else:
+        with pytest.raises(Refused):
+            finish(record, RUN, 1, state, NOON)
+
+
+def test_ending_twice_adds_only_the_jobs_that_are_left() -> None:
+    """RC-2; and jobs that did not end stay known until they are seen ended."""
+    ended = finish(a_record(), RUN, 1, End.FAILED, NOON, orphans=("b",))
+
+    again = finish(ended, RUN, 1, End.CANCELED, NOON + HOUR, orphans=("a",))
+
+    assert again == {**ended, "orphans": ["a", "b"]}
+    assert orphan_ended(again, "b")["orphans"] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("record", "token", "code", "expected"),
+    [
+        pytest.param(None, "one", "access", "lost", id="no record"),
+        pytest.param(a_record(), "two", "access", "lost", id="another execution owns it"),
+        pytest.param(an_ended(End.FAILED), "one", "access", "lost", id="given up meanwhile"),
+        pytest.param(a_record(Stage.PUBLISHING), "one", "no-answer", "delivering", id="only the answer was lost"),
+        pytest.param(a_record(Stage.PUBLISHED), "one", "no-answer", "delivering", id="published, the answer lost"),
+        pytest.param(
+            wish_cancel(a_record(), RUN, "ann", "no", NOON), "one", "job-failed", "canceled", id="a person wished so"
+        ),
+        pytest.param(a_record(), "one", "source-changed", "superseded", id="its inputs changed"),
+        pytest.param(a_record(), "one", "job-failed", "failed", id="anything else"),
+    ],
+)
+def test_the_lake_says_how_a_run_stands_after_a_failure(
+    record: Record | None, token: str, code: str, expected: str
+) -> None:
+    """Not the exception: publishing may have worked and only its answer been lost."""
+    assert judge(record, token, code) == expected
+
+
+# Requests
+
+
+def test_a_request_is_remembered_with_the_run_it_was_given() -> None:
+    """RR-1: asked again with its key, at any time, it reads the same run back."""
+    record = ask(None, "key", a_plan(by="ann", reason="late correction"), NOON)
+
+    assert answered(record, "key", "ann", "late correction", NOON + 24 * HOUR) == RUN
+    assert answered(record, "another", "ann", "late correction", NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("by", "reason", "later", "expected"),
+    [
+        pytest.param("ann", "again", SAME_REQUEST - SECOND, RUN, id="a double click"),
+        pytest.param("ann", "again", SAME_REQUEST, None, id="a minute later"),
+        pytest.param("ann", "once more", SECOND, None, id="other words"),
+        pytest.param("bob", "again", SECOND, None, id="another person"),
+    ],
+)
+def test_without_a_key_the_same_words_within_a_minute_are_one_request(
+    by: str, reason: str, later: timedelta, expected: str | None
+) -> None:
+    """RR-1."""
+    record = ask(None, "", a_plan(by="ann", reason="again"), NOON)
+
+    assert answered(record, None, by, reason, NOON + later) == expected
+
+
+def test_a_request_beside_an_active_run_is_refused_with_its_id() -> None:
+    """RR-2: 409, never two jobs."""
+    with pytest.raises(Refused) as refused:
+        ask(a_record(), "key", a_plan(OTHER), NOON)
+
+    assert refused.value.active == RUN
+
+
+def test_a_record_does_not_grow_with_requests() -> None:
+    """I18: the oldest answered request is forgotten first."""
+    record = None
+    for number in range(1, REMEMBERED_REQUESTS + 3):
+        run = RunId("flight-delay", Period.parse("2013-01"), "0a1b2c3d", number).text
+        record = ask(record, f"key-{number}", a_plan(run), NOON)
+        record = finish(record, run, 1, End.FAILED, NOON)
+
+    assert record is not None
+    assert len(record["asked"]) == REMEMBERED_REQUESTS
+    assert record["asked"][-1]["request"] == f"key-{REMEMBERED_REQUESTS + 2}"
+
+
+# What a listing shows
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        pytest.param(
+            reserve(None, a_plan(), NOON),
+            {"open": "claim", "ask": (NOON + START_AGAIN).isoformat()},
+            id="reserved: ask when its instance should have reported",
+        ),
+        pytest.param(
+            a_record(Stage.RUNNING),
+            {"open": "claim", "ask": (NOON + HOUR).isoformat()},
+            id="owned: ask at its deadline",
+        ),
+        pytest.param(an_ended(End.FAILED), {"open": "yes"}, id="failed: new data may come"),
+        pytest.param(an_ended(End.SUCCEEDED), {"open": "no"}, id="published: nothing to do"),
+        pytest.param(
+            an_ended(End.SUCCEEDED, OTHER, an_ended(End.SUCCEEDED)),
+            {"open": "no", "ask": (NOON + GRACE).isoformat()},
+            id="superseded outputs: ask when their grace is over",
+        ),
+        pytest.param(
+            finish(a_record(), RUN, 1, End.FAILED, NOON, orphans=("job",)),
+            {"open": "yes", "ask": NOON.isoformat()},
+            id="a job that would not end: ask at every pass",
+        ),
+        pytest.param({**an_ended(End.FAILED), "waived": {"by": "ann"}}, {"open": "no"}, id="waived"),
+    ],
+)
+def test_a_listing_shows_when_a_record_calls_for_an_answer(record: Record, expected: dict[str, str]) -> None:
+    """The reconciler need not read each record."""
+    assert index(record) == expected

@@ -1,0 +1,215 @@
+"""The claim under every schedule: would-be owners, zombies, takeovers, cancels, deliveries and people, in any order."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from slipway.claim import (
+    DELIVERING,
+    End,
+    Record,
+    Refused,
+    Stage,
+    ask,
+    begin_delivery,
+    delivered,
+    finish,
+    judge,
+    move,
+    reserve,
+    resume,
+    succeed_dead_owner,
+    take,
+    wish_cancel,
+)
+from slipway.failure import Failed
+from slipway.run import RunId
+from tests.unit.builders import NOON
+from tests.unit.test_claim import RUN, a_plan
+
+keys = st.sampled_from(["0a1b2c3d", "ffffffff"])
+pick = st.integers(0, 1000)
+
+
+class AnyScheduleOfTheClaim(RuleBasedStateMachine):
+    """Everybody acts on the record as their own view of the past suggests; the record alone decides.
+
+    Executions keep their token for ever, so each is a possible zombie. What must never happen is checked against a
+    ledger of its own, at every change of the record.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.record: Record | None = None
+        self.now = NOON
+        self.attempts: list[tuple[str, int]] = []  # every one that ever held the claim
+        self.executions: list[tuple[str, int, str]] = []  # run, attempt, token
+        self.lost: set[str] = set()  # tokens that held the claim once
+        self.ended: dict[tuple[str, int], str] = {}
+        self.delivering: set[tuple[str, int]] = set()
+
+    # What everybody does
+
+    @rule(key=keys, number=st.integers(1, 3), attempt=st.integers(1, 3))
+    def somebody_reserves(self, key: str, number: int, attempt: int) -> None:
+        """The evaluation starts a run, or a late duplicate of such a start arrives."""
+        run = self._run(key, number)
+        self._change(lambda seen: reserve(seen, a_plan(run, attempt), self.now))
+
+    @rule(key=keys, number=st.integers(1, 3), request=st.sampled_from(["", "key"]))
+    def a_person_asks(self, key: str, number: int, request: str) -> None:
+        """A run is asked for by hand."""
+        self._change(lambda seen: ask(seen, request, a_plan(self._run(key, number)), self.now))
+
+    @rule(key=keys, number=st.integers(1, 3))
+    def a_person_resumes(self, key: str, number: int) -> None:
+        """A run is asked to go on."""
+        self._change(lambda seen: resume(seen, self._run(key, number), a_plan()["cause"], self.now))
+
+    @rule(key=keys, number=st.integers(1, 3))
+    def a_person_cancels(self, key: str, number: int) -> None:
+        """A run is wished ended."""
+        run = self._run(key, number)
+        holder = self._holder()
+        done = self._change(lambda seen: wish_cancel(seen, run, "ann", "no", self.now))
+        assert not done or holder not in self.delivering, "what is on its way to readers was canceled"
+
+    @precondition(lambda self: self.attempts)
+    @rule(which=pick)
+    def an_instance_starts(self, which: int) -> None:
+        """The engine starts an instance of some attempt: in time, late, or once more."""
+        run, attempt = self.attempts[which % len(self.attempts)]
+        token = f"execution {len(self.executions)}"
+        self.executions.append((run, attempt, token))
+        self._change(lambda seen: take(seen, run, attempt, token, self.now))
+
+    @precondition(lambda self: self.executions)
+    @rule(which=pick, stage=st.sampled_from([s for s in Stage if s not in DELIVERING]), minutes=st.integers(1, 60))
+    def an_execution_moves(self, which: int, stage: Stage, minutes: int) -> None:
+        """An owner, or one that believes it is, goes on to a stage."""
+        token = self._token(which)
+        self._fenced(token, lambda seen: move(seen, token, stage, self.now + timedelta(minutes=minutes)))
+
+    @precondition(lambda self: self.executions)
+    @rule(which=pick)
+    def an_execution_begins_to_deliver(self, which: int) -> None:
+        """An owner, or one that believes it is, has verified everything."""
+        token = self._token(which)
+        self._fenced(token, lambda seen: begin_delivery(seen, token, self.now))
+
+    @precondition(lambda self: self.attempts)
+    @rule(which=pick)
+    def somebody_has_delivered(self, which: int) -> None:
+        """The owner or whoever rolls forward has opened the gate."""
+        run, attempt = self.attempts[which % len(self.attempts)]
+        self._change(lambda seen: delivered(seen, run, attempt, f"{run}/outputs-{attempt}", self.now))
+
+    @precondition(lambda self: self.attempts)
+    @rule(which=pick, state=st.sampled_from(End))
+    def somebody_ends_an_attempt(self, which: int, state: End) -> None:
+        """An owner, a zombie, or whoever gives a dead one up, with any belief about how it ended."""
+        run, attempt = self.attempts[which % len(self.attempts)]
+        self._change(lambda seen: finish(seen, run, attempt, state, self.now))
+
+    @precondition(lambda self: self.attempts)
+    @rule(which=pick)
+    def somebody_takes_over(self, which: int) -> None:
+        """A takeover that was decided now, or long ago."""
+        run, attempt = self.attempts[which % len(self.attempts)]
+        self._change(lambda seen: succeed_dead_owner(seen, run, attempt, self.now))
+
+    @rule(minutes=st.integers(1, 90))
+    def time_passes(self, minutes: int) -> None:
+        """Owners die by it."""
+        self.now += timedelta(minutes=minutes)
+
+    # What must hold
+
+    @invariant()
+    def a_lost_claim_is_never_held_again(self) -> None:
+        """At most one owner at any time, and none comes back."""
+        claim = self.record["claim"] if self.record else None
+        assert claim is None or claim["token"] not in self.lost
+        for _, _, token in self.executions:
+            if claim is None or claim["token"] != token:
+                assert judge(self.record, token, "any") == "lost"
+
+    @invariant()
+    def nothing_that_ended_is_active(self) -> None:
+        """An ended attempt is never reserved again."""
+        assert self._holder() not in self.ended
+
+    @invariant()
+    def what_is_published_is_not_about_to_be_closed(self) -> None:
+        """The sets that wait for their grace are others."""
+        if self.record and self.record["published"]:
+            shown = {(retired["run"], retired["attempt"]) for retired in self.record["retired"]}
+            assert (self.record["published"]["run"], self.record["published"]["attempt"]) not in shown
+
+    # How it is watched
+
+    def _change(self, change: Callable[[Record | None], Record]) -> bool:
+        """Apply a change if the record allows it; what it does to the record is held against the ledger."""
+        before = copy.deepcopy(self.record)
+        try:
+            after = change(self.record)
+        except (Refused, Failed):
+            assert self.record == before, "a refused change wrote into the record"
+            return False
+        assert self.record == before, "a change wrote into the record it was given"
+        self._watch(before, after)
+        self.record = after
+        return True
+
+    def _fenced(self, token: str, change: Callable[[Record | None], Record]) -> None:
+        """As an owner's step: with a stale token it must fail."""
+        claim = self.record["claim"] if self.record else None
+        stale = claim is None or claim["token"] != token
+        assert not (self._change(change) and stale), "a stale token was let through"
+
+    def _watch(self, before: Record | None, after: Record) -> None:
+        old, new = (before["claim"] if before else None), after["claim"]
+        generation = before["generation"] if before else 0
+        if new and (old is None or (old["run"], old["attempt"]) != (new["run"], new["attempt"])):
+            assert (new["run"], new["attempt"]) not in self.attempts, "an attempt was given the claim twice"
+            assert not (old and self._name(old) in self.delivering), "what is on its way to readers was begun anew"
+            self.attempts.append(self._name(new))
+        if old and old["token"] and (new is None or new["token"] != old["token"]):
+            self.lost.add(old["token"])
+        if old and new is None:
+            state = after["last"]["state"]
+            assert (state == End.SUCCEEDED) == (old["stage"] == Stage.PUBLISHED)
+            self.ended[self._name(old)] = state
+        if new and new["stage"] in DELIVERING and self._name(new) not in self.delivering:
+            assert after["generation"] == new["generation"] == generation + 1, "a delivery without its own generation"
+            self.delivering.add(self._name(new))
+        else:
+            assert after["generation"] == generation
+        if before and before["published"] and after["published"] != before["published"]:
+            assert after["published"]["generation"] > before["published"]["generation"]
+
+    @staticmethod
+    def _name(claim: Record) -> tuple[str, int]:
+        return claim["run"], claim["attempt"]
+
+    def _holder(self) -> tuple[str, int] | None:
+        claim = self.record["claim"] if self.record else None
+        return self._name(claim) if claim else None
+
+    def _token(self, which: int) -> str:
+        return self.executions[which % len(self.executions)][2]
+
+    @staticmethod
+    def _run(key: str, number: int) -> str:
+        run = RunId.parse(RUN)
+        return RunId(run.model, run.period, key, number).text
+
+
+TestAnyScheduleOfTheClaim = AnyScheduleOfTheClaim.TestCase
+TestAnyScheduleOfTheClaim.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
