@@ -18,9 +18,9 @@ bp = df.Blueprint()
 @bp.activity_trigger(input_name="ask")
 @effect
 def finish_run(ask: Ask) -> dict[str, Any]:
-    """Clear the claim. A job that was not seen ended is noted, for the reconciler to go on ending it."""
+    """Clear the claim. If one of the run's jobs was not seen ended, all are noted, for the reconciler to end them."""
     run = RunId.parse(ask["run"])
-    orphans = (job_name(run, ask["attempt"]),) if ask.get("orphaned") else ()
+    orphans = tuple(job_name(run, number) for number in range(1, ask["attempt"] + 1)) if ask.get("orphaned") else ()
     lake().change_period(
         run.model,
         run.period,

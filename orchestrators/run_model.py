@@ -76,12 +76,15 @@ def judge(context: df.DurableOrchestrationContext, run: dict[str, Any], error: S
 def end_without_outputs(
     context: df.DurableOrchestrationContext, run: dict[str, Any], error: StepFailed, ending: str
 ) -> Step:
-    """Incident, job, record: independent steps, of which none keeps the others from being taken."""
+    """Incident, job, record: independent steps, of which none keeps the others from being taken.
+
+    A job that does not end, this attempt's or an earlier one's, is left to the reconciler.
+    """
     told = {**run, "state": ending, "failure": error.failure, "step": error.step}
     if ending == "failed":
         yield from whatever_happens(step(context, "open_incident", told))
     ended = yield from whatever_happens(story(context, "end_job", {"job": f"{run['run']}-a{run['attempt']}"}))
-    orphaned = not (ended and ended["ended"])
+    orphaned = not (ended and ended["ended"]) or error.step == "end_job"
     yield from whatever_happens(step(context, "record_run", told))
     yield from whatever_happens(step(context, "finish_run", {**told, "orphaned": orphaned}))
 

@@ -84,7 +84,19 @@ def _before_inputs(seen: Seen) -> Decision | None:
 def _by_record(seen: Seen, record: Record) -> Decision | None:
     """What the record decides by itself: an active claim, leftovers of ended runs, a waiver, a publication."""
     if record["claim"] is not None:
-        return _active(seen, record["claim"], record["cancel"])
+        active = _active(seen, record["claim"], record["cancel"])
+        return _leftovers(seen, record) or active if active.action == "wait" else active
+    if leftover := _leftovers(seen, record):
+        return leftover
+    if record["waived"]:
+        return Decision("nothing", f"waived by {record['waived']['by']}")
+    if record["published"] and not seen.takes_corrections:
+        return Decision("nothing", "published, and past its corrections", run=record["published"]["run"])
+    return None
+
+
+def _leftovers(seen: Seen, record: Record) -> Decision | None:
+    """What ended runs have left to do, beside a run that is well as much as after it."""
     for retired in record["retired"]:
         if seen.now >= datetime.fromisoformat(retired["close_after"]):
             return Decision(
@@ -92,10 +104,6 @@ def _by_record(seen: Seen, record: Record) -> Decision | None:
             )
     if record["orphans"]:
         return Decision("end_job", "its run has ended", seen.now + ORPHAN_AGAIN, job=record["orphans"][0])
-    if record["waived"]:
-        return Decision("nothing", f"waived by {record['waived']['by']}")
-    if record["published"] and not seen.takes_corrections:
-        return Decision("nothing", "published, and past its corrections", run=record["published"]["run"])
     return None
 
 
