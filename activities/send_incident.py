@@ -6,27 +6,25 @@ from typing import Any
 
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
-from slipway.incident import event, sent, unsent
+from slipway.incident import event, offered, sent, unsent
 from slipway.period import Period
 from slipway.settings import settings
 from slipway.sinks import webhook
 
 
 def send(incident: dict[str, Any]) -> None:
-    """Send the incident if the sink has not taken its present state. Raises Failed when the sink does not take it.
+    """Send the incident's present state if the sink has not taken it. Raises Failed when the sink does not take it now.
 
-    The deduplication key and the event's id are the same on every try, so a lost answer opens no second incident.
+    The deduplication key and the event's id are the same on every try, so a lost answer opens no second incident; that
+    it was offered is noted before, so that what may have been heard of is resolved aloud.
     """
-    if not unsent(incident):
+    if not unsent(incident) or settings().incident_url is None:
         return
-    source = f"slipway/{settings().installation}"
-    if not webhook.send(event(incident, source, links(incident))):
-        return
-    lake().change_incident(
-        incident["model"],
-        Period.parse(incident["period"]),
-        lambda seen: sent(seen, incident["revision"], incident["status"]),
-    )
+    model, period = incident["model"], Period.parse(incident["period"])
+    seen = lake().change_incident(model, period, offered)
+    if unsent(seen):
+        webhook.send(event(seen, f"slipway/{settings().installation}", links(seen)))
+        lake().change_incident(model, period, lambda now: sent(now, seen["revision"], seen["status"]))
 
 
 def try_to_send(incident: dict[str, Any]) -> bool:

@@ -1,8 +1,8 @@
 """Incidents: one for each (model, period), opened by failure or lateness, resolved by publication. Pure.
 
 The record in the lake is the outbox: it holds the state that people should see (`status`, with a `revision` that grows
-with every change) and the revision that the sink has taken. What is sent is the state as it is now, never a queue of
-messages, so a recovery can overtake the alarm without harm.
+with every change), the revision that the sink has taken, and the last one it was offered: an answer may have been
+lost. What is sent is the state as it is now, never a queue of messages, so a recovery can overtake the alarm.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ Incident = dict[str, Any]
 
 #: CloudEvents types, by the state they tell.
 OPENED, UPDATED, RESOLVED = "Slipway.Incident.Opened", "Slipway.Incident.Updated", "Slipway.Incident.Resolved"
+
+#: What the sink has taken (revision, status) and was last offered (revision), before anything was sent.
+NEVER_SENT = {"revision": 0, "status": None, "offered": 0}
 
 #: What to do first, by kind of failure.
 FIRST_STEPS = {
@@ -46,7 +49,7 @@ def opened(incident: Incident | None, facts: Mapping[str, Any], now: datetime) -
         and all(incident[name] == value for name, value in told.items())
     ):
         return incident
-    before = incident or {"revision": 0, "sent": {"revision": 0, "status": None}, "occurrences": 0, "opened_at": None}
+    before = incident or {"revision": 0, "sent": dict(NEVER_SENT), "occurrences": 0, "opened_at": None}
     is_open = before.get("status") == "open"
     return {
         **before,
@@ -74,18 +77,30 @@ def resolved(incident: Incident | None, by: str, now: datetime) -> Incident | No
     return {**incident, **changed, "revision": incident["revision"] + 1}
 
 
+def offered(incident: Incident | None) -> Incident | None:
+    """The incident before its present state is sent: from here on the sink may know it, whatever it answers.
+
+    None where nothing is to be sent, or this state was offered before.
+    """
+    if incident is None or not unsent(incident) or incident["sent"]["offered"] == incident["revision"]:
+        return None
+    return {**incident, "sent": {**incident["sent"], "offered": incident["revision"]}}
+
+
 def sent(incident: Incident | None, revision: int, status: str) -> Incident | None:
     """The incident after the sink took the state of this revision; an older revision than the last taken is no news."""
     if incident is None or revision <= incident["sent"]["revision"]:
         return None
-    return {**incident, "sent": {"revision": revision, "status": status}}
+    return {**incident, "sent": {**incident["sent"], "revision": revision, "status": status}}
 
 
 def unsent(incident: Incident) -> bool:
     """Whether the sink has yet to be told. A failure that was resolved before anyone heard of it is never told."""
-    if incident["revision"] <= incident["sent"]["revision"]:
+    told = incident["sent"]
+    if incident["revision"] <= told["revision"]:
         return False
-    return not (incident["status"] == "resolved" and incident["sent"]["status"] in (None, "resolved"))
+    may_be_open = told["status"] == "open" or told["offered"] > told["revision"]
+    return bool(incident["status"] == "open" or may_be_open)
 
 
 def event(incident: Incident, source: str, links: Mapping[str, str]) -> dict[str, Any]:
