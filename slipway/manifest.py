@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from slipway.names import InvalidName, relative_path, shown
+
 #: Files of the output folder that Slipway writes itself; a job that writes them breaks the contract.
 MANIFEST, MARKER = "manifest.json", "_SUCCESS"
 #: How many bytes and files are read in one batch of the verification.
@@ -46,14 +48,15 @@ def violations(files: Sequence[OutputFile], must_have: Mapping[str, Sequence[str
 
 
 def _misplaced(name: str, outputs: Mapping[str, Sequence[str]]) -> str | None:
-    shown = name.encode("unicode_escape").decode()[:200]
     segments = name.split("/")
     if segments[0] not in outputs or len(segments) == 1:
-        return f"{shown!r} lies outside the declared outputs ({', '.join(sorted(outputs))})"
-    if any(segment in ("", ".", "..") or not segment.isprintable() or "\\" in segment for segment in segments):
-        return f"{shown!r} is no acceptable name: control characters, backslashes and dot segments are refused"
+        return f"{shown(name)} lies outside the declared outputs ({', '.join(sorted(outputs))})"
     if len(segments) > DEEPEST:
-        return f"{shown!r} lies deeper than {DEEPEST} levels"
+        return f"{shown(name)} lies deeper than {DEEPEST} levels"
+    try:
+        relative_path(name)
+    except InvalidName as error:
+        return str(error)
     return None
 
 
