@@ -41,7 +41,7 @@ def run_view(
     known = facts or claim
     if known is None:
         return None
-    ends = sorted((data for path, data in records.items() if "/record-" in path), key=lambda end: int(end["attempt"]))
+    ends = sorted(_below(run, "record-", records), key=lambda end: int(end["attempt"]))
     attempt = claim["attempt"] if claim else ends[-1]["attempt"] if ends else 1
     failure = ends[-1]["failure"] if ends and not claim else None
     own = incident if incident and incident["run"] == run.text else None
@@ -59,21 +59,26 @@ def run_view(
         "canceling": bool(claim and record and record["cancel"]),
         "failure": failure,
         "failed_step": ends[-1]["step"] if ends and not claim else None,
-        "steps": steps(records),
+        "steps": steps(run, records),
         "attempts": [{key: end.get(key) for key in ("attempt", "state", "job", "ended_at", "failure")} for end in ends],
         "incident": own and {key: own[key] for key in ("key", "status", "code", "opened_at", "resolved_at")},
         "links": links(run, attempt, records),
     }
 
 
-def steps(records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def steps(run: RunId, records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The steps taken, attempt by attempt in the order of the story; times ISO 8601 UTC, durations in seconds."""
     taken: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
-    for path, receipt in records.items():
-        if "/receipts/" in path:
-            taken.setdefault((receipt["attempt"], receipt["step"]), []).append(receipt)
+    for receipt in _below(run, "receipts/", records):
+        taken.setdefault((receipt["attempt"], receipt["step"]), []).append(receipt)
     ordered = sorted(taken.items(), key=lambda item: (item[0][0], _place(item[0][1])))
     return [_step(step, attempt, receipts) for (attempt, step), receipts in ordered]
+
+
+def _below(run: RunId, name: str, records: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What lies in the run's control folder under names that begin so; a model may be called `receipts` itself."""
+    prefix = f"{paths.control_folder(run)}/{name}"
+    return [data for path, data in records.items() if path.startswith(prefix)]
 
 
 def _step(step: str, attempt: int, receipts: list[Mapping[str, Any]]) -> dict[str, Any]:
