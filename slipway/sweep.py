@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from slipway.definition import Definition
 from slipway.due import last_expected
 from slipway.listing import Entry, Folder
-from slipway.period import Period, span
+from slipway.period import Period, PeriodError, span
 
 #: What the listing of the period records shows of one (see `slipway.claim.index`).
 State = Mapping[str, str]
@@ -22,13 +23,25 @@ State = Mapping[str, str]
 def open_periods(definition: Definition, states: Mapping[str, State], now: datetime) -> Iterator[Period]:
     """The periods that may need something: ended, the model's own, and not done with, earliest first.
 
-    `states` maps a period's text to what the listing shows of its record; a period without a record is absent.
+    After them those whose record names a time to be asked about, wherever they lie: a run by hand, a superseded output
+    set, a job that will not end. `states` maps a period's text to what the listing shows of its record; a period
+    without a record is absent.
     """
     last = last_expected(definition, now)
+    asked = {text for text, state in states.items() if "ask" in state}
     for period in span(definition.first, last) if last else ():
         state = states.get(str(period))
-        if state is None or state.get("open") != "no" or takes_corrections(definition, period, now):
+        named = str(period) in asked
+        asked.discard(str(period))
+        if state is None or state.get("open") != "no" or named or takes_corrections(definition, period, now):
             yield period
+    yield from sorted(_of_this_cadence(definition, asked))
+
+
+def _of_this_cadence(definition: Definition, texts: Iterable[str]) -> Iterator[Period]:
+    for text in texts:
+        with suppress(PeriodError):  # a record from before the model's cadence was changed
+            yield definition.period(text)
 
 
 def takes_corrections(definition: Definition, period: Period, now: datetime) -> bool:
