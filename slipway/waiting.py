@@ -88,7 +88,9 @@ def look(job: Seen | None, clocks: dict[str, Any], limits: Limits, now: datetime
         return _unknown(clocks, job.read_at if job else now)
     if job.phase == "ended":
         return Look(job.outcome == "completed", _ended_badly(job, clocks, limits), 0, clocks)
-    began = {"running": job.started_at, "queued": job.created_at}.get(job.phase) or job.read_at
+    # A job that lost its node is queued once more: what it waited at first and ran since is not counted again.
+    queued_at = None if "phase" in clocks else job.created_at
+    began = {"running": job.started_at, "queued": queued_at}.get(job.phase) or job.read_at
     same = clocks.get("phase") == job.phase
     since = datetime.fromisoformat(clocks["since"]) if same else began
     age = job.read_at - since
