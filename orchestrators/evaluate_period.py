@@ -32,10 +32,13 @@ def evaluate_period(context: df.DurableOrchestrationContext) -> Step:
         if decision["activity"] is None:
             break
         yield from step(context, decision["activity"], decision)
-    settled = context.create_timer(context.current_utc_datetime + SETTLE)
+    until = context.current_utc_datetime + SETTLE
+    settled = context.create_timer(until)
     winner = yield context.task_any([woken, settled])
     if winner == settled:
         return decision
-    yield settled
+    # A timer of its own for what is left: one that lost a race is not awaited again, the extension would not see it.
+    settled.cancel()
+    yield context.create_timer(until)
     context.continue_as_new(ask)
     return None

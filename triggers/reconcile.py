@@ -11,7 +11,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import azure.durable_functions as df
@@ -44,8 +44,6 @@ PASS_SECONDS = 600.0
 MOST_DECISIONS = 4
 #: How many incidents one pass tries to send: a sink that comes back is not flooded.
 MOST_SENT = 50
-#: At start-up a pass is made at once only if the last one is older than this.
-STALE = timedelta(minutes=10)
 
 ACTS = {
     "roll_forward": roll_forward.act,
@@ -57,10 +55,13 @@ ACTS = {
 
 
 @bp.function_name("reconcile")
-@bp.timer_trigger(arg_name="timer", schedule="%SLIPWAY_RECONCILE_SCHEDULE%", run_on_startup=True, use_monitor=True)
+@bp.timer_trigger(arg_name="timer", schedule="%SLIPWAY_RECONCILE_SCHEDULE%", run_on_startup=False, use_monitor=True)
 @bp.durable_client_input(client_name="client")
 async def reconcile(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-    """Make one pass. A second one beside it does no harm: all it does is asked and answered by compare-and-swap."""
+    """Make one pass. A second one beside it does no harm: all it does is asked and answered by compare-and-swap.
+
+    A pass that was missed while the app was down is made at start-up (the monitor's past-due run), others are not.
+    """
     del timer
     started = clock.now()
     sight = await asyncio.to_thread(look_around)
