@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import azure.durable_functions as df
 
 from activities.effects import Ask, effect
+from activities.wake import wake
 from slipway import clock
 from slipway.azure.lake import lake
 from slipway.claim import End, finish
@@ -16,8 +18,17 @@ bp = df.Blueprint()
 
 
 @bp.activity_trigger(input_name="ask")
-@effect
-def finish_run(ask: Ask) -> dict[str, Any]:
+@bp.durable_client_input(client_name="client")
+async def finish_run(ask: Ask, client: df.DurableOrchestrationClient) -> dict[str, Any]:
+    """See `end`; then ask what the period needs next: data may have changed while nothing could be done about it."""
+    answer = await asyncio.to_thread(effect(end), ask)
+    if "failure" not in answer:
+        run = RunId.parse(ask["run"])
+        await wake(client, run.model, run.period)
+    return answer
+
+
+def end(ask: Ask) -> dict[str, Any]:
     """Clear the claim. If one of the run's jobs was not seen ended, all are noted, for the reconciler to end them."""
     run = RunId.parse(ask["run"])
     orphans = tuple(job_name(run, number) for number in range(1, ask["attempt"] + 1)) if ask.get("orphaned") else ()

@@ -22,14 +22,14 @@ from activities.assess_period import decision_for, list_folders
 from activities.send_incident import try_to_send
 from slipway import catalog, clock, paths
 from slipway.azure.failures import failure_of
-from slipway.azure.lake import lake
+from slipway.azure.lake import Entry, lake
 from slipway.catalog import Catalog
 from slipway.due import late
 from slipway.listing import Folder
 from slipway.period import Period
 from slipway.readiness import wanted
 from slipway.settings import settings
-from slipway.sweep import State, digest, must_ask, open_periods
+from slipway.sweep import digest, must_ask, open_periods
 
 bp = df.Blueprint()
 log = logging.getLogger("slipway")
@@ -93,10 +93,14 @@ def look_around() -> Sight:
     open_: list[Pair] = []
     wants: set[Pair] = set()
     for name, found in sight.catalog.models.items():
-        states = _states(name)
+        records = _records(name)
+        states = {text: entry.metadata for text, entry in records.items()}
         for period in open_periods(found.definition, states, now):
             open_.append((name, period))
             state = states.get(str(period))
+            if record := records.get(str(period)):
+                # What happened to the period itself is news like any: a run that ended may have had new data waiting.
+                sight.digests[record.name], sight.readers[record.name] = record.etag, {(name, period)}
             unpublished = state is None or state.get("open") == "yes"
             overdue = unpublished and late(found.definition, period, now, found.first_released_at)
             reported = paths.incident(name, period) in incidents
@@ -109,10 +113,10 @@ def look_around() -> Sight:
     return sight
 
 
-def _states(model: str) -> dict[str, State]:
+def _records(model: str) -> dict[str, Entry]:
     folder = f"{paths.period_records(model)}/"
     listed = lake().control.list(folder)
-    return {entry.name.removeprefix(folder).removesuffix(".json"): entry.metadata for entry in listed}
+    return {entry.name.removeprefix(folder).removesuffix(".json"): entry for entry in listed}
 
 
 def _look_at_places(sight: Sight, open_: Iterable[Pair]) -> None:

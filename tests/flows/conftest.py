@@ -14,10 +14,13 @@ from slipway.azure.jobs import jobs
 from slipway.azure.lake import lake
 from slipway.azure.topic import topic_client
 from slipway.settings import settings
+from tests.flows.sink import Sink
 from tests.flows.yard import Yard
 from tests.running import PROJECT, LocalCloud
 
 ActAs = Callable[[str], AbstractContextManager[None]]
+#: How often the flows' apps reconcile.
+RECONCILING = {"SLIPWAY_RECONCILE_SCHEDULE": "*/3 * * * * *"}
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +54,40 @@ def _forget() -> None:
 
 
 @pytest.fixture(scope="session")
-def yard(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Yard]:
-    """The whole app on a local cloud, shared by the flows; each flow has a model of its own."""
+def sink() -> Iterator[Sink]:
+    """Where the incidents of the shared yard go."""
+    one = Sink()
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_yard(tmp_path_factory: pytest.TempPathFactory, authority: Path, sink: Sink) -> Iterator[Yard]:
+    """The whole app on a local cloud, started once for the session."""
     folder = tmp_path_factory.mktemp("yard")
-    cloud = LocalCloud(PROJECT, folder / "state", authority, variables={"SLIPWAY_RECONCILE_SCHEDULE": "*/3 * * * * *"})
+    cloud = LocalCloud(PROJECT, folder / "state", authority, variables=RECONCILING | sink.settings())
     yield Yard(cloud.start(), folder / "models")
     cloud.stop()
+
+
+@pytest.fixture
+def yard(shared_yard: Yard, sink: Sink) -> Iterator[Yard]:
+    """The shared yard, without the faults that a flow switched on; each flow has a model of its own."""
+    yield shared_yard
+    sink.answers = "ok"
+    shared_yard.calm()
+
+
+@pytest.fixture
+def own_yard(tmp_path: Path, authority: Path) -> Iterator[Callable[..., Yard]]:
+    """Make yards for one test, with settings or an app folder of their own: ``own_yard(app=..., SLIPWAY_X="1")``."""
+    clouds: list[LocalCloud] = []
+
+    def make(app: Path = PROJECT, **settings: str) -> Yard:
+        state = tmp_path / f"state-{len(clouds)}"
+        clouds.append(LocalCloud(app, state, authority, variables=RECONCILING | settings))
+        return Yard(clouds[-1].start(), tmp_path / f"models-{len(clouds)}")
+
+    yield make
+    for cloud in clouds:
+        cloud.stop()

@@ -111,6 +111,21 @@ class Yard:
         if marker is not None:
             put(landing, f"{folder}/{marker}", b"")
 
+    # Disturbances
+
+    def fault(self, action: Mapping[str, Any], **where: Any) -> None:
+        """Switch a fault on (see `localcloud.faults.Rule`) until the flow is over."""
+        self.cloud.control.post("/faults", {**where, "action": action})
+
+    def events(self, **switches: Any) -> None:
+        """Change what becomes of events (see `localcloud.eventgrid.switches`) until the flow is over."""
+        self.cloud.control.post("/events", switches)
+
+    def calm(self) -> None:
+        """No faults, and every event once."""
+        self.cloud.control.delete("/faults")
+        self.events(off=False, duplicate=1, shuffle=0, delay=0, hold=False)
+
     # What a client sees
 
     def get(self, path: str) -> dict[str, Any]:
