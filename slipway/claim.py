@@ -110,7 +110,6 @@ def reserve(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Re
     return {
         **record,
         "numbers": {**record["numbers"], run.key8: max(run.r, record["numbers"].get(run.key8, 0))},
-        "cancel": None,
         "claim": {
             "run": plan["run"],
             "attempt": attempt,

@@ -27,12 +27,12 @@ def stage(batches: int, **script: Any) -> Told:
     return drive(stage_inputs, ASK, {**answers, **script})
 
 
-def fails(number: int, *answers: Any) -> Any:
-    """Build a `copy_batch` that answers so for one batch, in order, and then, like all others, does its work."""
-    left = list(answers)
+def fails(answers: dict[int, list[Any]]) -> Any:
+    """Build a `copy_batch` that answers so for these batches, in order, and then, like all others, does its work."""
+    left = {batch: list(given) for batch, given in answers.items()}
 
     def copy_batch(ask: dict[str, Any]) -> dict[str, Any]:
-        return left.pop(0) if ask["batch"] == number and left else done()
+        return left[ask["batch"]].pop(0) if left.get(ask["batch"]) else done()
 
     return copy_batch
 
@@ -76,7 +76,7 @@ def test_a_generation_is_short_however_many_batches_there_are(batches: int) -> N
 
 def test_batches_that_failed_for_a_while_come_first_in_the_next_round() -> None:
     """ST-7: only they; after a wait, and the claim is held meanwhile."""
-    told = stage(3, copy_batch=fails(1, PASSING))
+    told = stage(3, copy_batch=fails({1: [PASSING]}))
 
     assert told.generations == [
         ["plan_staging", "copy_batch", "copy_batch", "copy_batch", "hold_claim", f"wait {WAITS[0]} s"],
@@ -96,7 +96,7 @@ def test_batches_that_failed_for_a_while_come_first_in_the_next_round() -> None:
 )
 def test_a_round_waits_as_long_as_the_most_patient_answer_within_bounds(asked: float, waited: float) -> None:
     """ST-7: Retry-After."""
-    told = stage(2, copy_batch=fails(1, failed("throttled", transient=True, retry_after=asked)))
+    told = stage(2, copy_batch=fails({1: [failed("throttled", transient=True, retry_after=asked)]}))
 
     assert f"wait {waited:g} s" in told.calls
 
@@ -112,15 +112,19 @@ def test_rounds_that_fail_over_and_over_are_given_up() -> None:
 
 
 def test_progress_gives_the_full_patience_back() -> None:
-    """Only failed rounds in a row are counted."""
-    told = stage(ROUND + 1, copy_batch=fails(0, *[PASSING] * len(WAITS)))
+    """Only failed rounds in a row are counted: the first batch and, when it is done, the last take all there is."""
+    patience = [PASSING] * len(WAITS)
+    last = len(WAITS) * ROUND + ROUND
 
+    told = stage(last + 1, copy_batch=fails({0: patience, last: patience}))
+
+    assert told.calls.count(f"wait {WAITS[-1]} s") >= 2
     assert told.result == {"result": {"files": 9}}
 
 
 def test_a_changed_source_ends_staging_at_once() -> None:
     """ST-1: a final failure of one batch is the story's, whatever the others did; nothing is closed."""
-    told = stage(3, copy_batch=fails(2, failed("source-changed", kind="data")))
+    told = stage(3, copy_batch=fails({2: [failed("source-changed", kind="data")]}))
 
     assert told.calls == ["plan_staging", "copy_batch", "copy_batch", "copy_batch"]
     assert told.result == {**failed("source-changed", kind="data"), "step": "copy_batch"}

@@ -146,6 +146,14 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
         assert self._holder() not in self.ended
 
     @invariant()
+    def a_wish_to_cancel_is_about_the_active_run(self) -> None:
+        """It ends with the run it was about, and never meets the next one."""
+        if self.record and self.record["cancel"]:
+            claim = self.record["claim"]
+            assert claim is not None
+            assert claim["run"] == self.record["cancel"]["run"]
+
+    @invariant()
     def what_is_published_is_not_about_to_be_closed(self) -> None:
         """The sets that wait for their grace are others."""
         if self.record and self.record["published"]:

@@ -59,6 +59,9 @@ A, B = a_file("a.csv", hash=MD5), a_file("b.csv")
             id="ST-6 one too many",
         ),
         pytest.param(
+            staged(A, a_file("b.csv", length=11)), ["flights/2013-01/b.csv has 11 bytes of 10"], id="ST-6 written over"
+        ),
+        pytest.param(
             staged(A, a_file("b.csv", length=9)), ["flights/2013-01/b.csv has 9 bytes of 10"], id="ST-4 cut short"
         ),
         pytest.param(
