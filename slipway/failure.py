@@ -47,8 +47,10 @@ _SECRETS = [
 ]
 # A line of a table quoted in an error: six or more fields with nothing but a separator between them.
 _ROW = re.compile(r"(?<![^\s,;|])[^\s,;|]*(?:[,;|\t][^\s,;|]*){5,}")
-# Long quoted text is somebody's data, not a name; the closing quote may have been cut off.
-_QUOTED = re.compile(r"'[^'\n]{81,}(?:'|\Z|\n)|\"[^\"\n]{81,}(?:\"|\Z|\n)")
+# Long quoted text is somebody's data, not a name; the closing quote may have been cut off. A mark behind a word closes
+# a quotation or is an apostrophe: what follows it is the message itself. One letter before it is Python's b'' and kin.
+_OPENING = r"(?:(?<!\w)|(?<=\b[bBfFrRuU]))"
+_QUOTED = re.compile(rf"{_OPENING}'[^'\n]{{81,}}(?:'|\Z|\n)|{_OPENING}\"[^\"\n]{{81,}}(?:\"|\Z|\n)")
 
 
 class Kind(StrEnum):
