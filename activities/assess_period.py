@@ -35,7 +35,7 @@ ACTIVITIES = {
     "roll_forward": "roll_forward",
     "give_up": "give_up",
     "close_outputs": "close_outputs",
-    "end_job": "end_orphan",
+    "end_jobs": "end_orphans",
     "raise_incident": "report_late",
 }
 #: How often a listing is taken again until two agree; a folder that never rests is asked for again later.
@@ -69,7 +69,6 @@ def decision_for(found: Released, period: Period) -> dict[str, Any]:
         "ask_again": decision.ask_again.isoformat() if decision.ask_again else None,
         "run": decision.run,
         "attempt": decision.attempt,
-        "job": decision.job,
         "plan": planned,
         "takeover": decision.action == "next_attempt",
     }
@@ -87,7 +86,8 @@ def see(found: Released, period: Period) -> Seen:
 
 def look(found: Released, period: Period) -> tuple[Seen, tuple[File, ...]]:
     """As `see`, with the selected input files, if the inputs mattered and are complete."""
-    definition, now = found.definition, clock.now()
+    definition = found.definition
+    record, now = lake().period_at(definition.name, period)
     is_late = late(definition, period, now, found.first_released_at)
     incident = lake().incident(definition.name, period) if is_late else None
     due = due_at(definition, period)
@@ -103,7 +103,7 @@ def look(found: Released, period: Period) -> tuple[Seen, tuple[File, ...]]:
         on_new_data=definition.on_new_data,
         attempts=definition.limits.attempts,
         paused=False,
-        record=lake().period(definition.name, period),
+        record=record,
         incident=incident["code"] if incident and incident["status"] == "open" else None,
     )
     if not needs_inputs(seen):

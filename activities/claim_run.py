@@ -7,7 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.effects import Ask, effect
-from slipway import clock, paths
+from slipway import paths
 from slipway.azure.lake import lake
 from slipway.claim import Refused, take
 from slipway.run import RunId
@@ -22,10 +22,10 @@ def claim_run(ask: Ask) -> dict[str, Any]:
 
     Answers `won`, and who has the claim otherwise. The same execution may ask again and is told the same.
     """
-    run, now = RunId.parse(ask["run"]), clock.now()
+    run = RunId.parse(ask["run"])
     try:
         record = lake().change_period(
-            run.model, run.period, lambda seen: take(seen, ask["run"], ask["attempt"], ask["token"], now)
+            run.model, run.period, lambda seen, now: take(seen, ask["run"], ask["attempt"], ask["token"], now)
         )
     except Refused as refused:
         return {"won": False, "why": str(refused)}

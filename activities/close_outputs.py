@@ -24,14 +24,23 @@ def close_outputs(ask: Ask) -> dict[str, Any]:
 
 
 def act(ask: Ask) -> dict[str, Any]:
-    """Take the readers' way through the top away, then move the folder, so that a late opener meets nothing."""
+    """Take the readers' way through the top away, then move the folder, so that a late opener meets nothing.
+
+    Sealed once more where it lies now: an opener may have come between the two.
+    """
     run, attempt = RunId.parse(ask["run"]), ask["attempt"]
-    folder = paths.outputs_folder(run, attempt)
+    folder, closed_folder = paths.outputs_folder(run, attempt), paths.closed_folder(run, attempt)
+    _seal(folder)
+    lake().models.rename_folder(folder, closed_folder)
+    _seal(closed_folder)
+    lake().change_period(run.model, run.period, lambda seen: closed(seen, run.text, attempt))
+    return {}
+
+
+def _seal(folder: str) -> None:
+    """Seal the folder, if it is there: it may have been moved before, or removed by hand."""
     try:
         lake().models.set_acl(folder, access.sealed())
     except Exception as error:
-        if failure_of(error).code != "not-found":  # moved before
+        if failure_of(error).code != "not-found":
             raise
-    lake().models.rename_folder(folder, paths.closed_folder(run, attempt))
-    lake().change_period(run.model, run.period, lambda seen: closed(seen, run.text, attempt))
-    return {}

@@ -9,8 +9,7 @@ import azure.durable_functions as df
 
 from activities.effects import Ask, claim_of, run_step
 from slipway import paths
-from slipway.azure.failures import failure_of
-from slipway.azure.lake import lake
+from slipway.azure.lake import SourceChanged, lake
 from slipway.failure import Failed, Failure, Kind
 from slipway.run import RunId
 from slipway.snapshot import Blocks, Item, Part
@@ -20,8 +19,6 @@ bp = df.Blueprint()
 
 #: Copies of one batch under way at once; they cost this side a waiting thread each, no bytes.
 PARALLEL = 8
-#: The service's answers that say: the source is not what the snapshot lists.
-CHANGED = frozenset({"conflict", "not-found"})
 
 
 @bp.activity_trigger(input_name="ask")
@@ -54,8 +51,5 @@ def _copy(run: RunId, item: Item) -> None:
                 lake().models.copy_block(source, path, file.etag, to, number, offset, length)
         else:
             lake().models.copy(source, path, file.etag, file.md5, to)
-    except Exception as error:
-        if failure_of(error).code not in CHANGED:
-            raise
-        message = f"{file.source} changed or vanished while it was being staged; its snapshot is abandoned."
-        raise Failed(Failure(Kind.DATA, "source-changed", message)) from error
+    except SourceChanged as error:
+        raise Failed(Failure(Kind.DATA, "source-changed", f"{error}; its snapshot is abandoned.")) from error

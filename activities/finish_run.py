@@ -9,7 +9,6 @@ import azure.durable_functions as df
 
 from activities.effects import Ask, effect
 from activities.wake import wake
-from slipway import clock
 from slipway.azure.lake import lake
 from slipway.claim import End, finish
 from slipway.run import RunId, job_name
@@ -35,6 +34,6 @@ def end(ask: Ask) -> dict[str, Any]:
     lake().change_period(
         run.model,
         run.period,
-        lambda seen: finish(seen, ask["run"], ask["attempt"], End(ask["state"]), clock.now(), orphans),
+        lambda seen, now: finish(seen, ask["run"], ask["attempt"], End(ask["state"]), now, orphans),
     )
     return {}

@@ -7,7 +7,6 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.effects import Ask, effect
-from slipway import clock
 from slipway.azure.lake import lake
 from slipway.claim import STAGE_LIMITS, Stage, move
 from slipway.run import RunId
@@ -25,7 +24,9 @@ def hold_claim(ask: Ask) -> dict[str, Any]:
 
 def hold(ask: Ask, stage: str, **facts: Any) -> None:
     """Move the claim into a stage whose limit is fixed, or show life in it."""
-    run, now = RunId.parse(ask["run"]), clock.now()
+    run = RunId.parse(ask["run"])
     lake().change_period(
-        run.model, run.period, lambda seen: move(seen, ask["token"], Stage(stage), now + STAGE_LIMITS[stage], **facts)
+        run.model,
+        run.period,
+        lambda seen, now: move(seen, ask["token"], Stage(stage), now + STAGE_LIMITS[stage], **facts),
     )

@@ -8,7 +8,7 @@ import azure.durable_functions as df
 
 from activities.effects import Ask, effect
 from slipway.azure.lake import lake
-from slipway.claim import judge
+from slipway.claim import condemn, judge
 from slipway.run import RunId
 
 bp = df.Blueprint()
@@ -17,6 +17,11 @@ bp = df.Blueprint()
 @bp.activity_trigger(input_name="ask")
 @effect
 def judge_failure(ask: Ask) -> dict[str, Any]:
-    """Answer the `ending`: delivering, lost, canceled, superseded or failed."""
+    """Answer the `ending`: delivering, lost, canceled, superseded or failed.
+
+    The last three are settled in the claim first: nothing of this attempt is published after its end was told.
+    """
     run = RunId.parse(ask["run"])
-    return {"ending": judge(lake().period(run.model, run.period), ask["token"], ask["failure"]["code"])}
+    token, code = ask["token"], ask["failure"]["code"]
+    record = lake().change_period(run.model, run.period, lambda seen, _: condemn(seen, token, code))
+    return {"ending": judge(record or None, token, code)}

@@ -8,7 +8,7 @@ import azure.durable_functions as df
 
 from activities.effects import Ask, effect
 from activities.send_incident import try_to_send
-from slipway import catalog, clock
+from slipway import catalog
 from slipway.azure.lake import lake
 from slipway.incident import opened
 from slipway.period import Period
@@ -33,5 +33,5 @@ def open_and_send(model: str, period: Period, facts: dict[str, Any]) -> dict[str
     """Write the intent, then try to send it. `facts` as `slipway.incident.opened` takes them, but for the names."""
     known = catalog.load(lake().control).models.get(model)
     named = {**facts, "model": model, "period": str(period), "owner": known.definition.owner if known else None}
-    incident = lake().change_incident(model, period, lambda seen: opened(seen, named, clock.now()))
+    incident = lake().change_incident(model, period, lambda seen, now: opened(seen, named, now))
     return {"incident": incident["key"], "sent": try_to_send(incident)}

@@ -29,6 +29,8 @@ def plan_staging(ask: Ask) -> dict[str, Any]:
     for folder in (paths.model_root(run.model), paths.period_folder(run.model, run.period), paths.run_folder(run)):
         models.make_folder(folder, access.way())
     models.make_folder(paths.inputs_folder(run), access.inputs(job))
+    if ask["attempt"] > 1:
+        models.set_acl(paths.inputs_folder(run), access.inputs(job))  # sealed after an earlier attempt's job
     models.make_folder(paths.outputs_folder(run, ask["attempt"]), access.closed_outputs(job))
     for output in catalog.pinned(lake().control, run.model, claim["version"]).outputs:
         models.make_folder(paths.outputs_folder(run, ask["attempt"], output), access.output(job))

@@ -8,7 +8,7 @@ import azure.durable_functions as df
 
 from activities.effects import Ask, claim_of, run_step
 from activities.grant_readers import reader_ids
-from slipway import access, catalog, clock, paths
+from slipway import access, catalog, paths
 from slipway.azure.lake import lake
 from slipway.claim import DELIVERING, Record, begin_delivery, delivered
 from slipway.manifest import MANIFEST
@@ -24,7 +24,7 @@ def publish_outputs(ask: Ask) -> dict[str, Any]:
     """Enter `publishing` with a new generation, from where there is no way back, and deliver."""
     claim_of(ask)
     run = RunId.parse(ask["run"])
-    record = lake().change_period(run.model, run.period, lambda seen: begin_delivery(seen, ask["token"], clock.now()))
+    record = lake().change_period(run.model, run.period, lambda seen, now: begin_delivery(seen, ask["token"], now))
     return deliver(record)
 
 
@@ -40,6 +40,7 @@ def deliver(record: Record) -> dict[str, Any]:
     readers = reader_ids(catalog.pinned(lake().control, run.model, claim["version"]))
     lake().models.set_acl(folder, access.open_outputs(readers))
     lake().models.make_folder(paths.published_folder(run.model), access.published(readers))
+    lake().models.set_acl(paths.published_folder(run.model), access.published(readers))  # the readers may have changed
     pointer = {
         "schema": 1,
         "model": run.model,
@@ -52,11 +53,9 @@ def deliver(record: Record) -> dict[str, Any]:
         "folder": folder,
         "manifest": f"{folder}/{MANIFEST}",
     }
-    lake().models.update(paths.pointer(run.model, run.period), lambda seen: over_smaller(seen, pointer))
-    lake().models.update(paths.latest(run.model), lambda seen: over_earlier(seen, pointer))
-    lake().change_period(
-        run.model, run.period, lambda seen: delivered(seen, claim["run"], attempt, folder, clock.now())
-    )
+    lake().models.update(paths.pointer(run.model, run.period), lambda seen, _: over_smaller(seen, pointer))
+    lake().models.update(paths.latest(run.model), lambda seen, _: over_earlier(seen, pointer))
+    lake().change_period(run.model, run.period, lambda seen, now: delivered(seen, claim["run"], attempt, folder, now))
     return {"folder": folder, "generation": claim["generation"]}
 
 

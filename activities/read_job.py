@@ -63,7 +63,7 @@ def _explained(failure: Failure, name: str) -> Failure:
 def _show_running(ask: Ask, limits: Limits, job: Job) -> None:
     run = RunId.parse(ask["run"])
     deadline = (job.started_at or job.read_at) + limits.of("running") + OWNER_GRACE
-    lake().change_period(run.model, run.period, lambda seen: move(seen, ask["token"], Stage.RUNNING, deadline))
+    lake().change_period(run.model, run.period, lambda seen, _: move(seen, ask["token"], Stage.RUNNING, deadline))
 
 
 def _write_receipt(ask: Ask, job: Job, clocks: dict[str, Any]) -> None:

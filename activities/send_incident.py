@@ -21,10 +21,10 @@ def send(incident: dict[str, Any]) -> None:
     if not unsent(incident) or settings().incident_url is None:
         return
     model, period = incident["model"], Period.parse(incident["period"])
-    seen = lake().change_incident(model, period, offered)
+    seen = lake().change_incident(model, period, lambda known, _: offered(known))
     if unsent(seen):
         webhook.send(event(seen, f"slipway/{settings().installation}", links(seen)))
-        lake().change_incident(model, period, lambda now: sent(now, seen["revision"], seen["status"]))
+        lake().change_incident(model, period, lambda known, _: sent(known, seen["revision"], seen["status"]))
 
 
 def try_to_send(incident: dict[str, Any]) -> bool:

@@ -9,7 +9,6 @@ import azure.durable_functions as df
 
 from activities.effects import Ask, effect
 from activities.wake import start
-from slipway import clock
 from slipway.azure.lake import lake
 from slipway.claim import Refused, reserve, succeed_dead_owner
 from slipway.run import RunId, instance_id
@@ -40,13 +39,12 @@ def reserved(ask: Ask) -> dict[str, Any]:
     attempt, with neither to start the instance of a claim that has not reported.
     """
     run, attempt = RunId.parse(ask["run"]), ask["attempt"]
-    now = clock.now()
     try:
         if ask.get("plan"):
-            record = lake().change_period(run.model, run.period, lambda seen: reserve(seen, ask["plan"], now))
+            record = lake().change_period(run.model, run.period, lambda seen, now: reserve(seen, ask["plan"], now))
         elif ask.get("takeover"):
             record = lake().change_period(
-                run.model, run.period, lambda seen: succeed_dead_owner(seen, run.text, attempt, now)
+                run.model, run.period, lambda seen, now: succeed_dead_owner(seen, run.text, attempt, now)
             )
         else:
             record = lake().period(run.model, run.period) or {}

@@ -8,7 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.effects import Ask, claim_of, run_step
-from slipway import catalog, clock, job, paths, waiting
+from slipway import catalog, job, paths, waiting
 from slipway.azure.jobs import jobs
 from slipway.azure.lake import lake
 from slipway.claim import Stage, move
@@ -40,10 +40,10 @@ def submit_job(ask: Ask) -> dict[str, Any]:
     filled = job.fill(
         definition.job, run, ask["attempt"], version=claim["version"], datastore=settings().models_datastore
     )
-    limits, now = limits_of(definition), clock.now()
-    deadline = now + limits.queued + limits.preparing + OWNER_GRACE
+    limits = limits_of(definition)
+    patience = limits.queued + limits.preparing + OWNER_GRACE
     lake().change_period(
-        run.model, run.period, lambda seen: move(seen, ask["token"], Stage.QUEUED, deadline, job=filled.name)
+        run.model, run.period, lambda seen, now: move(seen, ask["token"], Stage.QUEUED, now + patience, job=filled.name)
     )
     submitted = jobs().submit(filled.name, filled.document, filled.tags, filled.key)
     return {"job": submitted.name, "studio": submitted.studio_url, "adopted": submitted.adopted}

@@ -29,9 +29,10 @@ def evaluate_period(context: df.DurableOrchestrationContext) -> Step:
     decision = None
     for _ in range(MOST_DECISIONS):
         decision = yield from step(context, "assess_period", ask)
-        if decision["activity"] is None:
+        if decision["activity"] is not None:
+            yield from step(context, decision["activity"], decision)
+        if decision["activity"] is None or decision.get("ask_again") is not None:
             break
-        yield from step(context, decision["activity"], decision)
     until = context.current_utc_datetime + SETTLE
     settled = context.create_timer(until)
     winner = yield context.task_any([woken, settled])

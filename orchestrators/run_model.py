@@ -32,18 +32,25 @@ def run_model(context: df.DurableOrchestrationContext) -> Step:
         yield from step(context, "grant_readers", run)
         yield from step(context, "publish_outputs", run)
     except StepFailed as error:
-        ending = yield from judge(context, run, error)
+        judged = yield from whatever_happens(step(context, "judge_failure", {**run, "failure": error.failure}))
+        if judged is None:
+            raise  # a lake that cannot be asked can be told nothing: the claim's deadline hands the run on
+        ending = judged["ending"]
         if ending == "delivering":
             yield from step(context, "publish_outputs", run)
         elif ending == "lost":
+            yield from end_own_job(context, run)
             return {"status": "superseded", "why": error.failure["message"]}
         else:
             yield from end_without_outputs(context, run, error, ending)
             if ending == "failed":
                 raise
             return {"status": ending, "why": error.failure["message"]}
-    for last in ("record_run", "resolve_incident", "announce_outputs", "finish_run"):
-        yield from step(context, last, {**run, "state": "succeeded"})
+    ended = {**run, "state": "succeeded"}
+    yield from step(context, "record_run", ended)
+    yield from step(context, "resolve_incident", ended)
+    yield from whatever_happens(step(context, "announce_outputs", ended))
+    yield from step(context, "finish_run", ended)
     return {"status": "succeeded"}
 
 
@@ -64,15 +71,6 @@ def inherit(context: df.DurableOrchestrationContext, run: dict[str, Any]) -> Ste
     return earlier["took_over"]
 
 
-def judge(context: df.DurableOrchestrationContext, run: dict[str, Any], error: StepFailed) -> Step:
-    """Ask the lake, not the exception, how the run stands: delivering, lost, superseded, canceled or failed."""
-    try:
-        judged = yield from step(context, "judge_failure", {**run, "failure": error.failure})
-    except StepFailed:
-        return "failed"
-    return judged["ending"]
-
-
 def end_without_outputs(
     context: df.DurableOrchestrationContext, run: dict[str, Any], error: StepFailed, ending: str
 ) -> Step:
@@ -87,6 +85,13 @@ def end_without_outputs(
     orphaned = not (ended and ended["ended"]) or error.step == "end_job"
     yield from whatever_happens(step(context, "record_run", told))
     yield from whatever_happens(step(context, "finish_run", {**told, "orphaned": orphaned}))
+
+
+def end_own_job(context: df.DurableOrchestrationContext, run: dict[str, Any]) -> Step:
+    """End the job of an attempt that lost its claim: it may have been submitted after the next one looked for it."""
+    ended = yield from whatever_happens(story(context, "end_job", {"job": f"{run['run']}-a{run['attempt']}"}))
+    if not (ended and ended["ended"]):
+        yield from whatever_happens(step(context, "finish_run", {**run, "state": "superseded", "orphaned": True}))
 
 
 def whatever_happens(taken: Step) -> Step:

@@ -115,6 +115,7 @@ def reserve(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Re
             "attempt": attempt,
             "automatic": plan.get("automatic", 1),
             "stage": Stage.CLAIMED,
+            "ending": None,
             "token": "",
             "job": None,
             "fingerprint": plan["fingerprint"],
@@ -137,6 +138,8 @@ def succeed_dead_owner(record: Record | None, run: str, attempt: int, now: datet
         raise Refused(f"attempt {attempt} of {run} does not hold the claim")
     if claim["stage"] in DELIVERING:
         raise Refused(f"{run} is being published: it is rolled forward", run)
+    if claim["ending"] is not None:
+        raise Refused(f"{run} is ending: {claim['ending']}", run)
     if not is_dead(claim, now):
         raise Refused(f"the owner of {run} is alive until {claim['deadline']}", run)
     return {
@@ -218,6 +221,8 @@ def owned(record: Record | None, token: str) -> Record:
     if record is None or claim is None or claim["token"] != token:
         holder = f"{claim['run']} attempt {claim['attempt']} holds it" if claim else "nobody holds it"
         raise Failed(Failure(Kind.SLIPWAY, "claim-lost", f"This execution no longer holds the claim: {holder}."))
+    if claim["ending"] is not None:
+        raise Failed(Failure(Kind.SLIPWAY, "ending", f"{claim['run']} is ending: {claim['ending']}."))
     if record["cancel"] is not None and claim["stage"] not in DELIVERING:
         cancel = record["cancel"]
         raise Failed(Failure(Kind.SLIPWAY, "canceled", f"Canceled by {cancel['by']}: {cancel['reason']}"))
@@ -323,11 +328,34 @@ def judge(record: Record | None, token: str, code: str) -> str:
     claim = _claim(record)
     if record is None or claim is None or claim["token"] != token:
         return "lost"
+    if claim["ending"] is not None:
+        return str(claim["ending"])
     if claim["stage"] in DELIVERING:
         return "delivering"
     if record["cancel"] is not None:
         return End.CANCELED
     return End.SUPERSEDED if code == "source-changed" else End.FAILED
+
+
+def condemn(record: Record | None, token: str, code: str) -> Record | None:
+    """Settle how the owner's attempt ends without outputs, before anything is told of it: no way forward from here."""
+    ending = judge(record, token, code)
+    if record is None or ending not in tuple(End):
+        return record
+    return {**record, "claim": {**record["claim"], "ending": ending}}
+
+
+def give_up(record: Record | None, run: str, attempt: int, now: datetime) -> Record:
+    """Settle that a dead owner's attempt ends: canceled if a person wished so, else failed. Raises Refused."""
+    claim = _claim(record)
+    if record is None or claim is None or (claim["run"], claim["attempt"]) != (run, attempt):
+        raise Refused(f"attempt {attempt} of {run} does not hold the claim")
+    if claim["stage"] in DELIVERING:
+        raise Refused(f"{run} is being published: it is rolled forward", run)
+    if not is_dead(claim, now):
+        raise Refused(f"the owner of {run} is alive until {claim['deadline']}", run)
+    ending = claim["ending"] or (End.CANCELED if record["cancel"] else End.FAILED)
+    return {**record, "claim": {**claim, "ending": ending}}
 
 
 def closed(record: Record | None, run: str, attempt: int) -> Record:

@@ -18,7 +18,7 @@ from slipway.readiness import Readiness
 from slipway.run import RunId
 
 Action = Literal[
-    "nothing", "wait", "start", "next_attempt", "roll_forward", "give_up", "close_outputs", "end_job", "raise_incident"
+    "nothing", "wait", "start", "next_attempt", "roll_forward", "give_up", "close_outputs", "end_jobs", "raise_incident"
 ]
 
 #: How long to wait before looking at an orphan job again.
@@ -55,7 +55,6 @@ class Decision:
     ask_again: datetime | None = None
     run: str | None = None
     attempt: int | None = None
-    job: str | None = None
 
 
 def needs_inputs(seen: Seen) -> bool:
@@ -103,7 +102,7 @@ def _leftovers(seen: Seen, record: Record) -> Decision | None:
                 "close_outputs", "superseded, and its grace is over", None, retired["run"], retired["attempt"]
             )
     if record["orphans"]:
-        return Decision("end_job", "its run has ended", seen.now + ORPHAN_AGAIN, job=record["orphans"][0])
+        return Decision("end_jobs", "jobs whose run has ended may still run", seen.now + ORPHAN_AGAIN)
     return None
 
 
@@ -117,11 +116,18 @@ def _active(seen: Seen, claim: dict[str, Any], cancel: dict[str, Any] | None) ->
         return Decision("wait", f"{run} is {claim['stage']}", again, run, attempt)
     if claim["stage"] in DELIVERING:
         return Decision("roll_forward", f"its owner died while {claim['stage']}", None, run, attempt)
-    if cancel is not None:
-        return Decision("give_up", f"canceled by {cancel['by']}, and its owner died", None, run, attempt)
-    if claim["automatic"] >= seen.attempts:
-        return Decision("give_up", f"{claim['automatic']} attempts died", None, run, attempt)
+    if why := _hopeless(seen, claim, cancel):
+        return Decision("give_up", why, None, run, attempt)
     return Decision("next_attempt", f"its owner died while {claim['stage']}", None, run, attempt)
+
+
+def _hopeless(seen: Seen, claim: dict[str, Any], cancel: dict[str, Any] | None) -> str | None:
+    """Why a dead owner's run is not tried again, if it is not."""
+    if claim["ending"] is not None:
+        return f"its owner died while it was ending as {claim['ending']}"
+    if cancel is not None:
+        return f"canceled by {cancel['by']}, and its owner died"
+    return f"{claim['automatic']} attempts died" if claim["automatic"] >= seen.attempts else None
 
 
 def _by_inputs(seen: Seen) -> Decision:

@@ -17,7 +17,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import close_outputs, end_orphan, give_up, report_late, roll_forward, start_run
+from activities import close_outputs, end_orphans, give_up, report_late, roll_forward, start_run
 from activities.assess_period import decision_for, list_folders
 from activities.send_incident import try_to_send
 from slipway import catalog, clock, paths
@@ -49,7 +49,7 @@ ACTS = {
     "roll_forward": roll_forward.act,
     "give_up": give_up.act,
     "close_outputs": close_outputs.act,
-    "end_orphan": end_orphan.act,
+    "end_orphans": end_orphans.act,
     "report_late": report_late.act,
 }
 
@@ -83,9 +83,9 @@ class Sight:
 
 def look_around() -> Sight:
     """List each folder of each open period once for all models, and find where the question must be asked."""
-    now, control = clock.now(), lake().control
+    control = lake().control
     sight = Sight(catalog.load(control))
-    memory = control.read(paths.listings())
+    memory, now = control.read_at(paths.listings())
     sight.known, asks = (memory.data["digests"], memory.data["asks"]) if memory else ({}, {})
     due = {pair for pair, moment in asks.items() if datetime.fromisoformat(moment) <= now}
     sight.asks = {pair: moment for pair, moment in asks.items() if pair not in due}
@@ -174,12 +174,12 @@ async def ask_about(known: Catalog, pair: Pair, client: df.DurableOrchestrationC
     decision: dict[str, Any] = {"ask_again": None}
     for _ in range(MOST_DECISIONS):
         decision = await asyncio.to_thread(decision_for, known.models[model], period)
-        if decision["activity"] is None:
-            break
         if decision["activity"] == "start_run":
             await start_run.act(decision, client)
-        else:
+        elif decision["activity"] is not None:
             await asyncio.to_thread(ACTS[decision["activity"]], decision)
+        if decision["activity"] is None or decision["ask_again"] is not None:
+            break
     again: str | None = decision["ask_again"]
     return again
 
@@ -195,11 +195,11 @@ def close_pass(sight: Sight, settled: set[Pair], started: datetime) -> None:
     digests = {place: found for place, found in seen.items() if found != digest(())}
     for pair in left:
         sight.asks.setdefault(_text(pair), started.isoformat())
-    lake().control.update(paths.listings(), lambda _: {"schema": 1, "digests": digests, "asks": sight.asks})
+    lake().control.update(paths.listings(), lambda *_: {"schema": 1, "digests": digests, "asks": sight.asks})
     _send_unsent()
     beat = {"at": clock.now().isoformat(), "started_at": started.isoformat(), "installation": settings().installation}
     counts = {"asked": len(settled), "left": len(left), "places": len(sight.digests)}
-    lake().control.update(paths.heartbeat(), lambda _: {"schema": 1, **beat, **counts})
+    lake().control.update(paths.heartbeat(), lambda *_: {"schema": 1, **beat, **counts})
 
 
 def _send_unsent() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydantic import Field
 from activities.assess_period import assess_inputs, released, write_snapshot
 from activities.start_run import started
 from activities.wake import WAKE, raise_event
-from slipway import clock, paths
+from slipway import paths
 from slipway.azure.lake import lake
 from slipway.claim import Refused, answered, ask, resume, wish_cancel
 from slipway.decision import next_run
@@ -104,30 +105,49 @@ def idempotency_key(request: func.HttpRequest) -> str | None:
 
 def _reserve(who: Principal, model: str, asked: NewRun, key: str | None) -> dict[str, Any]:
     """Give the request its run, durably, before anything starts; the claim of it, or of the run it was given before."""
-    definition = released(model)
-    if definition is None:
+    found = released(model)
+    if found is None:
         raise Problem(404, "Unknown model", f"No model named {model[:60]!r} is released here.")
-    period = definition.definition.period(asked.period)
-    _remember(key, {"model": model, "period": str(period), "by": who.name, "reason": asked.reason})
+    period = found.definition.period(asked.period)
+    given = _remember(key, {"model": model, "period": str(period), "by": who.name, "reason": asked.reason})
+    if given is not None:
+        return {"run": given, "token": "known"}
     cause = {"kind": "request", "by": who.name, "reason": asked.reason, "request": key}
-    if period.interval(definition.definition.zone).end > clock.now():
-        raise Problem(409, "The period has not ended", f"{period} of {model} has not ended; no run starts before.")
     for _ in range(TRIES):
-        record = lake().period(model, period)
-        known = answered(record, key, who.name, asked.reason, clock.now())
-        if known is not None:
-            return {"run": known, "token": "known"}
-        if record and record["claim"]:
-            raise Problem(409, "A run is active", f"{record['claim']['run']} is active.", run=record["claim"]["run"])
-        plan = _plan(definition.definition, period, record, cause)
-        try:
-            changed = lake().change_period(model, period, partial(ask, request=key or "", plan=plan, now=clock.now()))
-        except Refused as refused:
-            if refused.active:
-                raise Problem(409, "A run is active", str(refused), run=refused.active) from refused
-        else:
-            return dict(changed["claim"])
+        claim = _try_to_reserve(found.definition, period, cause)
+        if claim is not None:
+            _note_run(key, claim["run"])
+            return claim
     raise Problem(409, "The period is contended", f"Others keep starting runs of {model} {period}; ask again.")
+
+
+def _try_to_reserve(definition: Definition, period: Period, cause: dict[str, Any]) -> dict[str, Any] | None:
+    """One try: None when another run took the number meanwhile. Raises 409 beside an active run."""
+    model = definition.name
+    record, now = lake().period_at(model, period)
+    if period.interval(definition.zone).end > now:
+        raise Problem(409, "The period has not ended", f"{period} of {model} has not ended; no run starts before.")
+    known = answered(record, cause["request"], cause["by"], cause["reason"], now)
+    if known is not None:
+        return {"run": known, "token": "known"}
+    if record and record["claim"]:
+        raise Problem(409, "A run is active", f"{record['claim']['run']} is active.", run=record["claim"]["run"])
+    plan = _plan(definition, period, record, cause)
+    try:
+        return dict(lake().change_period(model, period, partial(_ask, cause["request"] or "", plan))["claim"])
+    except Refused as refused:
+        if refused.active:
+            raise Problem(409, "A run is active", str(refused), run=refused.active) from refused
+        return None
+
+
+def _note_run(key: str | None, run: str) -> None:
+    if key is not None:
+        lake().control.update(paths.request(key), lambda seen, _: {**(seen or {}), "run": run})
+
+
+def _ask(request: str, plan: dict[str, Any], seen: dict[str, Any] | None, now: datetime) -> dict[str, Any]:
+    return ask(seen, request, plan, now)
 
 
 def _plan(
@@ -143,19 +163,21 @@ def _plan(
     return {**facts, "cause": cause, "installation": settings().installation}
 
 
-def _remember(key: str | None, wanted: dict[str, str]) -> None:
-    """Hold the key to its first request. Raises 422 when it was used for another."""
+def _remember(key: str | None, wanted: dict[str, str]) -> str | None:
+    """Hold the key to its first request; the run that one was given, if it was. Raises 422 for another request."""
     if key is None or lake().control.create(paths.request(key), wanted):
-        return
+        return None
     known = lake().control.read(paths.request(key))
     if known is None or any(known.data.get(name) != value for name, value in wanted.items()):
         raise Problem(422, "Idempotency-Key used before", "This Idempotency-Key belongs to another request.")
+    run: str | None = known.data.get("run")
+    return run
 
 
 def _wish(run: RunId, who: Principal, reason: str) -> dict[str, Any]:
     try:
         return lake().change_period(
-            run.model, run.period, lambda seen: wish_cancel(seen, run.text, who.name, reason, clock.now())
+            run.model, run.period, lambda seen, now: wish_cancel(seen, run.text, who.name, reason, now)
         )
     except Refused as refused:
         _must_exist(run)
@@ -165,7 +187,7 @@ def _wish(run: RunId, who: Principal, reason: str) -> dict[str, Any]:
 def _resume(run: RunId, who: Principal, reason: str) -> dict[str, Any]:
     cause = {"kind": "resume", "by": who.name, "reason": reason, "request": None}
     try:
-        record = lake().change_period(run.model, run.period, lambda seen: resume(seen, run.text, cause, clock.now()))
+        record = lake().change_period(run.model, run.period, lambda seen, now: resume(seen, run.text, cause, now))
     except Refused as refused:
         _must_exist(run)
         raise Problem(409, "Cannot be resumed", str(refused), run=refused.active) from refused
@@ -174,10 +196,11 @@ def _resume(run: RunId, who: Principal, reason: str) -> dict[str, Any]:
 
 def _view(run: RunId) -> dict[str, Any]:
     record = lake().period(run.model, run.period)
-    found = lake().control.list(f"{paths.control_folder(run)}/")
-    names = [entry.name for entry in found if entry.name.endswith(".json")]
-    wanted = [name for name in names if "/receipts/" in name or "/record-" in name or name.endswith("/run.json")]
-    records = {name: seen.data for name in wanted if (seen := lake().control.read(name))}
+    folder = f"{paths.control_folder(run)}/"
+    found = lake().control.list(folder)
+    below = {entry.name: entry.name.removeprefix(folder) for entry in found}
+    wanted = [path for path, name in below.items() if name.startswith(("receipts/", "record-")) or name == "run.json"]
+    records = {path: seen.data for path in wanted if (seen := lake().control.read(path))}
     view = run_view(run, record, records, lake().incident(run.model, run.period))
     if view is None:
         raise _unknown(run)

@@ -11,6 +11,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -43,8 +44,15 @@ UPDATE_TRIES = 40
 #: What a server-side copy is authorised for. Source: REST reference, Put Blob From URL, x-ms-copy-source-authorization.
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 
+#: What the service says of a copy whose source is not there.
+SOURCE_GONE = frozenset({"CannotVerifyCopySource", "BlobNotFound", "PathNotFound", "ResourceNotFound"})
+
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 60}
 _RETRIES: dict[str, Any] = {"initial_backoff": 1, "increment_base": 2, "retry_total": 2, "random_jitter_range": 1}
+
+
+#: A pure change of a record: from what it is and the lake's own time to what it becomes, None to leave it.
+Change = Callable[[dict[str, Any] | None, datetime], dict[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,10 @@ class Entry:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
+class SourceChanged(Exception):
+    """The source of a copy is not what it was when it was listed."""
+
+
 class Store:
     """One filesystem of the lake, reached through its Blob and DFS endpoints with one credential."""
 
@@ -85,18 +97,24 @@ class Store:
 
     def read(self, path: str) -> Record | None:
         """The JSON record at `path`, or None where there is none. A damaged body is a failure, never 'empty'."""
+        return self.read_at(path)[0]
+
+    def read_at(self, path: str) -> tuple[Record | None, datetime]:
+        """As `read`, with the lake's own time (its Date header): the clock that a claim's deadlines are judged by."""
+        read_at: list[datetime] = []
         try:
-            stream = self._blobs.download_blob(path)
+            stream = self._blobs.download_blob(path, raw_response_hook=lambda answer: read_at.append(_date(answer)))
             body = stream.readall()
         except ResourceNotFoundError:
-            return None
+            return None, read_at[-1]
         try:
             data = json.loads(body)
         except ValueError as error:
             raise Failed(
                 Failure(Kind.PLATFORM, "damaged-answer", f"{self.name}/{path} is not JSON: {error}", transient=True)
             ) from error
-        return Record(data, stream.properties.etag, stream.properties.last_modified.astimezone(UTC))
+        record = Record(data, stream.properties.etag, stream.properties.last_modified.astimezone(UTC))
+        return record, read_at[-1]
 
     def create(self, path: str, data: dict[str, Any]) -> bool:
         """Write the record once. False when a record was there before this call; its content then stands."""
@@ -114,21 +132,22 @@ class Store:
     def update(
         self,
         path: str,
-        change: Callable[[dict[str, Any] | None], dict[str, Any] | None],
+        change: Change,
         index: Callable[[dict[str, Any]], dict[str, str]] | None = None,
     ) -> dict[str, Any]:
         """Change the record by compare-and-swap: the only way a record that can change is written.
 
-        `change` is pure: it takes the record as it is (None where there is none) and returns the new one, or None to
-        leave it; it may be called several times, and what it raises ends the update. `index` gives the few facts that
-        listings show as metadata. Returns the record's data as they stand after the call, empty where there is none.
+        `change` is pure: it takes the record as it is (None where there is none) and the lake's own time, and returns
+        the new record, or None to leave it; it may be called several times, and what it raises ends the update.
+        `index` gives the few facts that listings show as metadata. Returns the record's data as they stand after the
+        call, empty where there is none.
         """
         writer = uuid.uuid4().hex
         for _ in range(UPDATE_TRIES):
-            seen = self.read(path)
+            seen, now = self.read_at(path)
             if seen is not None and seen.data.get("writer") == writer:
                 return seen.data  # the answer to our own write was lost
-            wanted = change(None if seen is None else seen.data)
+            wanted = change(None if seen is None else seen.data, now)
             if wanted is None or (seen is not None and wanted == seen.data):
                 return seen.data if seen else {}
             record = {**wanted, "writer": writer}
@@ -176,11 +195,10 @@ class Store:
         """As `list`, with a function that tells the lake's own time (its Date header) of the last page read."""
         read_at: list[datetime] = []
 
-        def note_date(answer: Any) -> None:
-            read_at.append(parsedate_to_datetime(answer.http_response.headers["Date"]).astimezone(UTC))
-
         blobs = self._blobs.list_blobs(
-            name_starts_with=prefix, include=["metadata", "copy"], raw_response_hook=note_date
+            name_starts_with=prefix,
+            include=["metadata", "copy"],
+            raw_response_hook=lambda answer: read_at.append(_date(answer)),
         )
         return lambda: read_at[-1], (_entry(blob) for blob in blobs)
 
@@ -197,7 +215,7 @@ class Store:
     def sha256(self, path: str, etag: str) -> tuple[int, str]:
         """Read the file with this ETag; returns bytes received and SHA-256 in hex. A changed file is an error."""
         stream = self._blobs.get_blob_client(path).download_blob(
-            etag=etag, match_condition=MatchConditions.IfNotModified, max_concurrency=1
+            etag=_quoted(etag), match_condition=MatchConditions.IfNotModified, max_concurrency=1
         )
         digest, length = hashlib.sha256(), 0
         for chunk in stream.chunks():
@@ -209,16 +227,34 @@ class Store:
         """The Blob address of a path, as copies name their source; composed from the configured account alone."""
         return str(self._blobs.get_blob_client(path).url)
 
+    @contextmanager
+    def _from_unchanged(self, source: Store, path: str) -> Iterator[None]:
+        """Raise SourceChanged for the service's answers that say: the source is gone, or has another ETag.
+
+        What it says of the destination is a failure like any other. Source: REST reference, Put Blob From URL, the
+        source's error in x-ms-copy-source-error-code and x-ms-copy-source-status-code.
+        """
+        try:
+            yield
+        except HttpResponseError as error:
+            headers: Any = getattr(error.response, "headers", {})
+            code = headers.get("x-ms-copy-source-error-code") or headers.get("x-ms-error-code")
+            status = headers.get("x-ms-copy-source-status-code", str(error.status_code))
+            if code == "SourceConditionNotMet" or (code in SOURCE_GONE and status == "404"):
+                raise SourceChanged(f"{source.name}/{path} changed or vanished while it was being copied") from error
+            raise
+
     def copy(self, source: Store, source_path: str, etag: str, md5: str | None, path: str) -> None:
         """Copy a file of up to 5,000 MiB inside the service, if it still has this ETag; twice is as good as once."""
-        self._blobs.get_blob_client(path).upload_blob_from_url(
-            source.url(source_path),
-            overwrite=True,
-            source_authorization=self._authorization(),
-            source_etag=etag,
-            source_match_condition=MatchConditions.IfNotModified,
-            source_content_md5=bytearray.fromhex(md5) if md5 else None,
-        )
+        with self._from_unchanged(source, source_path):
+            self._blobs.get_blob_client(path).upload_blob_from_url(
+                source.url(source_path),
+                overwrite=True,
+                source_authorization=self._authorization(),
+                source_etag=_quoted(etag),
+                source_match_condition=MatchConditions.IfNotModified,
+                source_content_md5=bytearray.fromhex(md5) if md5 else None,
+            )
 
     def copy_block(
         self, source: Store, source_path: str, etag: str, path: str, block: int, offset: int, length: int
@@ -228,14 +264,15 @@ class Store:
         The SDK's call has no parameter for the source's condition; the header does it.
         Source: REST reference, Put Block From URL, x-ms-source-if-match.
         """
-        self._blobs.get_blob_client(path).stage_block_from_url(
-            block_name(block),
-            source.url(source_path),
-            source_offset=offset,
-            source_length=length,
-            source_authorization=self._authorization(),
-            headers={"x-ms-source-if-match": etag},
-        )
+        with self._from_unchanged(source, source_path):
+            self._blobs.get_blob_client(path).stage_block_from_url(
+                block_name(block),
+                source.url(source_path),
+                source_offset=offset,
+                source_length=length,
+                source_authorization=self._authorization(),
+                headers={"x-ms-source-if-match": _quoted(etag)},
+            )
 
     def commit_blocks(self, path: str, blocks: int) -> None:
         """Make a large file of its staged blocks, 0 to `blocks` - 1."""
@@ -247,12 +284,13 @@ class Store:
     # Folders and rights
 
     def make_folder(self, path: str, acl: str) -> None:
-        """Create a folder with exactly this access control list; one that exists is given it."""
+        """Create a folder with exactly this access control list, in one step.
+
+        One that exists keeps the list it has by now: a late repetition must not undo what was sealed or opened since.
+        """
         folder = self._paths.get_directory_client(path)
-        try:
+        with suppress(ResourceExistsError, ResourceModifiedError):
             folder.create_directory(match_condition=MatchConditions.IfMissing, acl=acl)
-        except (ResourceExistsError, ResourceModifiedError):
-            folder.set_access_control(acl=acl)
 
     def set_acl(self, path: str, acl: str) -> None:
         """Replace the access control list of one folder or file."""
@@ -306,12 +344,14 @@ class Lake:
 
     def period(self, model: str, period: Period) -> dict[str, Any] | None:
         """The record of a period, or None where nobody has run it yet."""
-        seen = self.control.read(paths.period_record(model, period))
-        return seen.data if seen else None
+        return self.period_at(model, period)[0]
 
-    def change_period(
-        self, model: str, period: Period, change: Callable[[dict[str, Any] | None], dict[str, Any]]
-    ) -> dict[str, Any]:
+    def period_at(self, model: str, period: Period) -> tuple[dict[str, Any] | None, datetime]:
+        """As `period`, with the lake's own time."""
+        seen, now = self.control.read_at(paths.period_record(model, period))
+        return seen.data if seen else None, now
+
+    def change_period(self, model: str, period: Period, change: Change) -> dict[str, Any]:
         """Change the record of a period (see `slipway.claim`) and return it as it then stands."""
         return self.control.update(paths.period_record(model, period), change, claim.index)
 
@@ -320,9 +360,7 @@ class Lake:
         seen = self.control.read(paths.incident(model, period))
         return seen.data if seen else None
 
-    def change_incident(
-        self, model: str, period: Period, change: Callable[[dict[str, Any] | None], dict[str, Any] | None]
-    ) -> dict[str, Any]:
+    def change_incident(self, model: str, period: Period, change: Change) -> dict[str, Any]:
         """Change the incident of a period (see `slipway.incident`) and return it as it then stands."""
         return self.control.update(paths.incident(model, period), change, incident.index)
 
@@ -353,6 +391,15 @@ def lake() -> Lake:
 def block_name(number: int) -> str:
     """The name of a block; all names of one file have the same length, as the service demands."""
     return f"{number:08d}"
+
+
+def _quoted(etag: str) -> str:
+    # Headers carry the quotes that listings leave out.
+    return f'"{etag}"'
+
+
+def _date(answer: Any) -> datetime:
+    return parsedate_to_datetime(answer.http_response.headers["Date"]).astimezone(UTC)
 
 
 def _entry(blob: Any) -> Entry:

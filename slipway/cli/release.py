@@ -108,7 +108,7 @@ def release_models(root: Path, names: list[str], *, dry_run: bool, step: Step) -
             _store(control, assets, definition, root / definition.name)
         step("moving the catalog's pointer")
         versions = {definition.name: definition.version for definition in moved}
-        control.update(paths.catalog_pointer(), lambda seen: catalog.released(seen, versions, clock.now()))
+        control.update(paths.catalog_pointer(), lambda seen, now: catalog.released(seen, versions, now))
     return outcomes
 
 

@@ -92,11 +92,11 @@ def test_a_lost_claim_ends_quietly() -> None:
 
 
 @pytest.mark.parametrize("step", [step for step in BEFORE_PUBLISHING if step != "claim_run"])
-def test_an_owner_that_was_replaced_touches_nothing_more(step: str) -> None:
-    """CL-7: the zombie's next step fails, the lake says that it lost, and it ends; its job is its successor's."""
+def test_an_owner_that_was_replaced_touches_nothing_more_but_its_own_job(step: str) -> None:
+    """CL-7, I7: the lake says that it lost; a job it submitted after its successor looked for it is ended."""
     told = tell({step: failed("claim-lost"), "judge_failure": done(ending="lost")})
 
-    assert told.calls == [*up_to(step), "judge_failure"]
+    assert told.calls == [*up_to(step), "judge_failure", "end_job"]
     assert told.result["status"] == "superseded"
 
 
@@ -160,13 +160,21 @@ def test_a_publication_that_cannot_go_on_is_left_to_be_rolled_forward() -> None:
     assert isinstance(told.raised, StepFailed)
 
 
-@pytest.mark.parametrize("last", AFTER_PUBLISHING)
+@pytest.mark.parametrize("last", [step for step in AFTER_PUBLISHING if step != "announce_outputs"])
 def test_a_failure_after_the_publication_undoes_nothing(last: str) -> None:
     """RC-1: the claim stays, and the reconciler completes what is left."""
     told = tell({last: failed("access")})
 
     assert told.calls == up_to(last)
     assert isinstance(told.raised, StepFailed)
+
+
+def test_a_topic_that_takes_no_event_keeps_no_run_from_ending() -> None:
+    """The pointer is the truth: who was not told finds it."""
+    told = tell({"announce_outputs": failed("access")})
+
+    assert told.calls == up_to("finish_run")
+    assert told.result == {"status": "succeeded"}
 
 
 # Failures inside the failure path
@@ -184,9 +192,18 @@ def test_no_step_of_the_failure_path_keeps_the_others_from_being_taken(broken: s
 
 def test_all_of_them_may_fail_and_the_first_failure_is_still_the_one_told() -> None:
     """IN-6: the reconciler finishes what is left."""
-    told = tell({"await_job": failed("job-failed"), **{name: failed("access") for name in [*BADLY, "judge_failure"]}})
+    told = tell({"await_job": failed("job-failed"), **{name: failed("access") for name in BADLY}})
 
     assert told.calls == [*up_to("await_job"), "judge_failure", *BADLY]
+    assert isinstance(told.raised, StepFailed)
+    assert told.raised.failure["code"] == "job-failed"
+
+
+def test_a_lake_that_cannot_be_asked_is_told_nothing() -> None:
+    """I10: how the run stands is not guessed; the instance fails as it stands, and the claim's deadline decides."""
+    told = tell({"await_job": failed("job-failed"), "judge_failure": failed("access")})
+
+    assert told.calls == [*up_to("await_job"), "judge_failure"]
     assert isinstance(told.raised, StepFailed)
     assert told.raised.failure["code"] == "job-failed"
 

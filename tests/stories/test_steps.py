@@ -118,7 +118,7 @@ def evaluate(*decisions: str | None, wakes: tuple[float | None, ...] = ()) -> To
     script = {
         "assess_period": [done(activity=name, run="r") for name in (*decisions, None)],
         "start_run": done(),
-        "end_orphan": done(),
+        "end_orphans": done(),
     }
     return drive(evaluate_period, {"model": "m", "period": "2013-01"}, script, wakes=wakes)
 
@@ -141,6 +141,6 @@ def test_a_flood_becomes_one_more_question_for_each_settle_time() -> None:
 
 def test_one_evaluation_carries_out_a_bounded_number_of_decisions() -> None:
     """I18: what never comes to rest is left to the reconciler."""
-    told = evaluate(*["end_orphan"] * 50)
+    told = evaluate(*["end_orphans"] * 50)
 
-    assert told.calls == ["assess_period", "end_orphan"] * MOST_DECISIONS + [SETTLED]
+    assert told.calls == ["assess_period", "end_orphans"] * MOST_DECISIONS + [SETTLED]
