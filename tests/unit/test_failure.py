@@ -79,8 +79,7 @@ def test_keys_are_recognised_wherever_they_stand() -> None:
         "run flight-delay--2013-01--0a1b2c3d-1-a2 failed with exit code 3: file 'scores.parquet' is missing",
         "expected one of: hourly, daily, weekly, monthly, quarterly, static",
         "403 AuthorizationPermissionMismatch at https://127.0.0.1:10443/devstoreaccount1/models/a?timeout=30",
-        "User process 'python' failed, see 'user_logs/std_log.txt'. clean.py: line 52 has not the header's number of "
-        + "fields, in /work/inputs/observations/weather/2013/01/09/2013-01-09.csv",
+        "'std_log.txt' says: clean.py: /work/inputs/observations/2013-01-09.csv: line 52 has not the header's columns",
     ],
 )
 def test_what_people_need_stays(text: str) -> None:
