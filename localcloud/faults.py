@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import random
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import Any
@@ -40,6 +42,7 @@ class Rule:
 
     ``nth`` picks one match (counted from 1), ``every`` each n-th, ``probability`` some by the seeded generator,
     ``times`` ends the rule after so many faults. ``before`` acts instead of the effect, ``after`` when it is done.
+    A ``delay`` is in real seconds, and over at once when its rule is switched off.
     """
 
     action: dict[str, Any]
@@ -114,6 +117,8 @@ class Faults:
         self._last_id = 0
         self._listeners: list[Callable[[], None]] = []
         self._crash: dict[str, Callable[[], None]] = {}
+        self._asleep: dict[asyncio.Event, Rule] = {}
+        self._crashed: list[Rule] = []  #: rules that crashed another process, whose end was not yet taken note of
 
     def add(self, rule: Rule) -> int:
         """Switch a rule on and return its id."""
@@ -128,6 +133,7 @@ class Faults:
     def clear(self) -> None:
         """Switch all rules off and start the seeded chances anew."""
         self.rules.clear()
+        self._wake()
         self._chance = random.Random(self.seed)  # noqa: S311
         self._changed()
 
@@ -135,6 +141,7 @@ class Faults:
         """Take over another process's rules (see :meth:`documents`); counts of rules that stay are kept."""
         kept = {rule.id: rule for rule in self.rules}
         self.rules = [kept.get(document["id"]) or Rule(**document) for document in documents]
+        self._wake()
 
     def documents(self) -> list[dict[str, Any]]:
         """Return the rules with their counts as plain JSON."""
@@ -142,12 +149,13 @@ class Faults:
 
     def take_crash(self, process: str) -> bool:
         """Say whether a rule may have crashed ``process``, and count that one as done: it crashes once."""
-        for rule in self.rules:
-            own = rule.action.get("crash") is True and fnmatchcase(process, rule.service)
-            if own or rule.action.get("crash") == process:
-                self.rules.remove(rule)
-                return True
-        return False
+        known = [rule for rule in self._crashed if rule.action["crash"] == process and rule in self.rules]
+        self._crashed = [rule for rule in self._crashed if rule.action["crash"] != process]
+        if not known:  # it met a rule of its own, and took the count of that with it
+            own = (rule for rule in self.rules if fnmatchcase(process, rule.service))
+            known = list(itertools.islice((rule for rule in own if rule.action.get("crash") in (True, process)), 1))
+        self.rules = [rule for rule in self.rules if rule not in known]
+        return bool(known)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call ``listener`` after rules were added or cleared."""
@@ -171,15 +179,32 @@ class Faults:
                 continue
             log.warning("fault %d (seed %d) %s %s: %s", rule.id, self.seed, phase, point, rule.action)
             if "delay" in rule.action:
-                await asyncio.sleep(float(rule.action["delay"]))
+                await self._sleep(rule)
             elif "crash" in rule.action:
-                self._kill(rule.action["crash"])
+                self._kill(rule)
+                return {"reset": True}  # whoever asked is no more: before the effect, there is none
             else:
                 return rule.action
         return None
 
-    def _kill(self, process: object) -> None:
+    async def _sleep(self, rule: Rule) -> None:
+        awake = asyncio.Event()
+        self._asleep[awake] = rule
+        with suppress(TimeoutError):
+            async with asyncio.timeout(float(rule.action["delay"])):
+                await awake.wait()
+        del self._asleep[awake]
+
+    def _wake(self) -> None:
+        """End the delays of rules that are off."""
+        for awake, rule in self._asleep.items():
+            if rule not in self.rules:
+                awake.set()
+
+    def _kill(self, rule: Rule) -> None:
+        process = rule.action["crash"]
         if isinstance(process, str) and process in self._crash:
+            self._crashed.append(rule)
             self._crash[process]()
             return
         os.kill(os.getpid(), signal.SIGKILL)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -252,6 +253,16 @@ class TestFaults:
         assert put.status_code == 500
         assert requests.head(address, headers=headers, timeout=10).status_code == 200
 
+    def test_a_delay_is_over_when_its_rule_is_switched_off(self, cloud: LocalCloud) -> None:
+        """So a test wakes what it has put to sleep, and waits for no time of its own guess."""
+        cloud.control.post("/faults", {"service": "identity", "action": {"delay": 600}})
+        with ThreadPoolExecutor() as pool:
+            asked = pool.submit(cloud.token, "writer")
+            eventually(lambda: cloud.control.get("/faults")["rules"][0]["fired"])
+            assert not asked.done()
+            cloud.control.delete("/faults")
+            assert asked.result(10)
+
     def test_a_request_that_is_applied_twice(self, cloud: LocalCloud) -> None:
         """As a proxy that sends again: the second one meets the first one's effect."""
         rule = {"service": "storage", "operation": "PutBlob", "times": 1, "action": {"duplicate": True}}
@@ -277,11 +288,27 @@ class TestFaults:
         """The cloud goes on, for this death was asked for."""
         cloud = start_cloud(events_app)
         child = host_pid(cloud)
-        cloud.control.post("/faults", {"service": "identity", "action": {"crash": "functions"}})
-        self.ask(cloud)
+        cloud.control.post("/faults", {"service": "identity", "phase": "after", "action": {"crash": "functions"}})
+        with pytest.raises(requests.ConnectionError):
+            self.ask(cloud)
         eventually(lambda: not is_alive(child))
         eventually(lambda: cloud.control.get("/health")["healthy"])
         assert host_pid(cloud) != child
+
+    def test_a_crash_before_an_effect_leaves_none(self, events_app: Path, start_cloud: StartCloud) -> None:
+        """Whoever asked is dead before the request was sent; the rule that fired is done, others stay."""
+        cloud = start_cloud(events_app)
+        cloud.control.post("/faults", {"operation": "DeleteBlob", "action": {"crash": "functions"}})
+        cloud.control.post("/faults", {"operation": "PutBlob", "action": {"crash": "functions"}})
+        child = host_pid(cloud)
+        headers = {"Authorization": f"Bearer {cloud.token('writer')}", "x-ms-version": "2024-08-04"}
+        address = f"{cloud.endpoints.storage_tls}/landing/never.txt"
+        with pytest.raises(requests.ConnectionError):
+            requests.put(address, data=b"1", headers=headers | {"x-ms-blob-type": "BlockBlob"}, timeout=10)
+        eventually(lambda: not is_alive(child))
+        eventually(lambda: cloud.control.get("/health")["healthy"])
+        assert requests.head(address, headers=headers, timeout=10).status_code == 404
+        assert [rule["operation"] for rule in cloud.control.get("/faults")["rules"]] == ["DeleteBlob"]
 
     def test_a_crash_of_the_cloud_itself(self, events_app: Path, start_cloud: StartCloud) -> None:
         """kill -9 at a named point."""
