@@ -79,19 +79,33 @@ def released(model: str) -> Released | None:
     return catalog.load(lake().control).models.get(model)
 
 
-def see(found: Released, period: Period) -> Seen:
-    """All that the decision about a period rests on, as the lake shows it now."""
-    return look(found, period)[0]
+def glance(found: Released, period: Period) -> Seen:
+    """As `look`, to be shown: one look at the inputs, and one even where the decision would need none."""
+    seen = _without_inputs(found, period)
+    readiness = _look_at_inputs(found.definition, period, found)
+    wanted_now = readiness.ready and needs_inputs(seen)
+    return replace(seen, readiness=readiness, fingerprint=fingerprint(readiness.files) if wanted_now else None)
 
 
 def look(found: Released, period: Period) -> tuple[Seen, tuple[File, ...]]:
-    """As `see`, with the selected input files, if the inputs mattered and are complete."""
+    """All that the decision about a period rests on, as the lake shows it now, and the selected input files.
+
+    The inputs are looked at only if they matter; there are no files while they are not complete.
+    """
+    seen = _without_inputs(found, period)
+    if not needs_inputs(seen):
+        return seen, ()
+    readiness, files, found_fingerprint = assess_inputs(found.definition, period, found)
+    return replace(seen, readiness=readiness, fingerprint=found_fingerprint), files
+
+
+def _without_inputs(found: Released, period: Period) -> Seen:
     definition = found.definition
     record, now = lake().period_at(definition.name, period)
     is_late = late(definition, period, now, found.first_released_at)
     incident = lake().incident(definition.name, period) if is_late else None
     due = due_at(definition, period)
-    seen = Seen(
+    return Seen(
         now=now,
         model=definition.name,
         period=period,
@@ -106,10 +120,6 @@ def look(found: Released, period: Period) -> tuple[Seen, tuple[File, ...]]:
         record=record,
         incident=incident["code"] if incident and incident["status"] == "open" else None,
     )
-    if not needs_inputs(seen):
-        return seen, ()
-    readiness, files, found_fingerprint = assess_inputs(definition, period, found)
-    return replace(seen, readiness=readiness, fingerprint=found_fingerprint), files
 
 
 def assess_inputs(

@@ -8,7 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.assess_period import assess_inputs, released, see
+from activities.assess_period import glance, released
 from slipway.azure.lake import lake
 from slipway.decision import decide
 from slipway.period import Period
@@ -31,9 +31,10 @@ def _card(model: str, text: str) -> dict[str, Any]:
     if found is None:
         raise Problem(404, "Unknown model", f"No model named {model[:60]!r} is released here.")
     period = found.definition.period(text)
-    readiness = assess_inputs(found.definition, period)[0]
-    decision = decide(see(found, period))
-    record, incident = lake().period(model, period), lake().incident(model, period)
+    seen = glance(found, period)
+    decision, readiness = decide(seen), seen.readiness
+    assert readiness is not None, "a glance looks at the inputs"
+    record, incident = seen.record, lake().incident(model, period)
     shown = ("run", "attempt", "stage", "deadline")
     return {
         "model": model,
