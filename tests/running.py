@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from localcloud.tls import Tls
 PROJECT = Path(__file__).parent.parent
 #: Seconds a cloud may take to start; the test machine may be busy.
 STARTS_WITHIN = 90.0
+_ENVIRONMENT = threading.RLock()
 
 
 class LocalCloud:
@@ -170,8 +172,8 @@ class PrincipalCredential:
             self._credential = DefaultAzureCredential()
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """Return a token for ``scopes``."""
-        with self._cloud.acting_as(self._principal):
+        """Return a token for ``scopes``; threads take turns, since they share one environment."""
+        with _ENVIRONMENT, self._cloud.acting_as(self._principal):
             return self._credential.get_token(*scopes, **options)
 
 

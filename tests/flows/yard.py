@@ -12,6 +12,7 @@ import textwrap
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,14 @@ class Yard:
 
     # Models
 
-    def a_model(self, name: str, model: str = MODEL, job: str = JOB, timeout: int = 60, tags: str = "") -> str:
+    def a_model(
+        self, name: str, model: str = MODEL, job: str = JOB, timeout: int = 60, tags: str = "", job_yaml: str = JOB_YAML
+    ) -> str:
         """Write a model's folder and release it; returns its name."""
         folder = self.models / name
         (folder / "src").mkdir(parents=True, exist_ok=True)
         (folder / "model.yaml").write_text(textwrap.dedent(model).replace("NAME", name))
-        (folder / "job.yaml").write_text(JOB_YAML.replace("TIMEOUT", str(timeout)) + tags)
+        (folder / "job.yaml").write_text(job_yaml.replace("TIMEOUT", str(timeout)) + tags)
         (folder / "src" / "main.py").write_text(job)
         self.release(name)
         return name
@@ -126,6 +129,20 @@ class Yard:
         self.cloud.control.delete("/faults")
         self.events(off=False, duplicate=1, shuffle=0, delay=0, hold=False)
 
+    # Time
+
+    def now(self) -> datetime:
+        """The cloud's time, UTC."""
+        return datetime.fromisoformat(self.cloud.control.get("/clock")["now"])
+
+    def reconciled(self) -> None:
+        """Wait until the reconciler has made a whole pass that begins after now."""
+        begun, control = self.now(), self.lake("app", "control")
+        eventually(
+            lambda: datetime.fromisoformat(json.loads(read(control, "heartbeat/reconcile.json"))["started_at"]) > begun,
+            30,
+        )
+
     # What a client sees
 
     def get(self, path: str) -> dict[str, Any]:
@@ -149,7 +166,8 @@ class Yard:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read() or b"{}")
+            is_json = "json" in error.headers.get("Content-Type", "")
+            return error.code, json.loads(error.read()) if is_json else {}
 
     def period(self, model: str, period: str) -> dict[str, Any]:
         """The readiness card."""
@@ -206,20 +224,24 @@ class Yard:
         return True
 
     def jobs(self, run: str) -> list[str]:
-        """The names of the workspace's jobs of a run."""
-        request = urllib.request.Request(
+        """The names of the workspace's jobs of a run, or of all runs whose ids begin so."""
+        return sorted(self.job_states(run))
+
+    def job_states(self, run: str) -> dict[str, str]:
+        """As `jobs`, each with its status."""
+        link: str | None = (
             f"{self.cloud.endpoints.aml}/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/local"
-            "/providers/Microsoft.MachineLearningServices/workspaces/local/jobs?api-version=2024-01-01-preview",
-            headers={"Authorization": f"Bearer {self.cloud.token('app', 'https://management.azure.com')}"},
+            "/providers/Microsoft.MachineLearningServices/workspaces/local/jobs?api-version=2024-01-01-preview"
         )
-        names, context = [], self.cloud.trust
-        while request is not None:
-            with urllib.request.urlopen(request, timeout=30, context=context) as answer:
+        headers = {"Authorization": f"Bearer {self.cloud.token('app', 'https://management.azure.com')}"}
+        states = {}
+        while link is not None:
+            request = urllib.request.Request(link, headers=headers)
+            with urllib.request.urlopen(request, timeout=30, context=self.cloud.trust) as answer:
                 page = json.load(answer)
-            names += [job["name"] for job in page["value"]]
+            states |= {job["name"]: job["properties"]["status"] for job in page["value"]}
             link = page.get("nextLink")
-            request = urllib.request.Request(link, headers=request.headers) if link else None  # type: ignore[assignment]
-        return sorted(name for name in names if name.startswith(run))
+        return {name: status for name, status in states.items() if name.startswith(run)}
 
 
 def put(filesystem: FileSystemClient, path: str, content: bytes) -> None:

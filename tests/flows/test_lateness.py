@@ -1,0 +1,75 @@
+"""Lateness and incidents: what is due and missing is told once, by name, and resolved by publication."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.flows.sink import Sink
+from tests.flows.yard import JOB_YAML, MODEL, Yard
+from tests.running import eventually
+
+DAY = "2024-01-01"
+
+
+def test_an_input_that_never_comes_is_one_incident_resolved_by_its_publication(yard: Yard, sink: Sink) -> None:
+    """RD-5: before the due time nobody is called; after it, once, with the name of what is missing."""
+    now = yard.now()
+    yesterday, due = (now - timedelta(days=1)).date(), now + timedelta(hours=1)
+    other = '  more: {path: "landing/NAME-more/{period:%Y-%m-%d}/", complete: {files: 1}}\noutputs:'
+    text = MODEL.replace('"2024-01-01"', f'"{yesterday}"').replace('"2024-03-31"', f'"{yesterday}"')
+    model = yard.a_model(
+        "late",
+        text.replace("outputs:", f"{other}", 1) + f'due: {{day: {(due.date() - yesterday).days}, at: "{due:%H:%M}"}}\n',
+        job_yaml=JOB_YAML.replace("inputs:\n", "inputs:\n  more: {type: uri_folder}\n"),
+    )
+    yard.land(f"{model}/{yesterday}", {"a.txt": "one"})
+    eventually(lambda: yard.period(model, str(yesterday))["readiness"]["inputs"]["rows"]["state"] == "arrived")
+    assert yard.period(model, str(yesterday))["incident"] is None
+
+    yard.cloud.advance("62m")
+
+    eventually(lambda: sink.told(model) == [("Opened", "late")])
+    told = sink.last(model)
+    assert (told["kind"], told["status"], told["run"]) == ("data", "open", None)
+    assert f"landing/late-more/{yesterday}/" in told["message"]
+    assert "rows" not in told["message"]
+    yard.cloud.advance("3h")
+    yard.reconciled()
+    yard.land(f"{model}-more/{yesterday}", {"b.txt": "two"}, marker=None)
+    yard.published(model, str(yesterday))
+    eventually(lambda: sink.told(model) == [("Opened", "late"), ("Resolved", "late")])
+    assert sink.refused == []
+
+
+def test_a_receiver_that_is_down_is_told_later_and_holds_up_no_run(yard: Yard, sink: Sink) -> None:
+    """IN-1, IN-2: the run ends at once; what was taken without an answer is sent again under the same id."""
+    model = yard.a_model("late-sink")
+    sink.answers = "down"
+    yard.land(f"{model}/{DAY}", {"a.txt": "fail"})
+
+    run = yard.ended(model, DAY, "failed")
+
+    assert sink.told(model) == []
+    assert run["incident"]["status"] == "open"
+    sink.answers = "lost"
+    eventually(lambda: sink.told(model) == [("Opened", "job-failed")], 30)
+    sink.answers = "ok"
+    yard.land(f"{model}/{DAY}", {"a.txt": "good"})
+    yard.published(model, DAY)
+    eventually(lambda: sink.told(model) == [("Opened", "job-failed"), ("Resolved", "job-failed")], 30)
+
+
+def test_a_recovery_overtakes_its_alarm(yard: Yard, sink: Sink) -> None:
+    """IN-3: what has recovered before the receiver came back is never opened there."""
+    model = yard.a_model("late-recovered")
+    sink.answers = "down"
+    yard.land(f"{model}/{DAY}", {"a.txt": "fail"})
+    yard.ended(model, DAY, "failed")
+    yard.land(f"{model}/{DAY}", {"a.txt": "good"})
+    yard.published(model, DAY)
+
+    sink.answers = "ok"
+
+    yard.reconciled()
+    assert "Opened" not in [type_ for type_, _ in sink.told(model)]
+    assert yard.period(model, DAY)["incident"]["status"] == "resolved"

@@ -1,0 +1,75 @@
+"""kill -9 of everything, at chosen moments of runs: after the next start each run finishes, once (LO-1, I20)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.flows.yard import JOB, Yard, read
+
+#: Moments in the life of a run: which request of the app the kill meets, before its effect or after it.
+MOMENTS: dict[str, dict[str, Any]] = {
+    "reserving": {"operation": "PutBlob", "name": "control/periods/MODEL/*", "phase": "after", "nth": 1},
+    "claiming": {"operation": "PutBlob", "name": "control/periods/MODEL/*", "nth": 2},
+    "copying": {"operation": "PutBlobFromURL", "name": "models/MODEL/*", "nth": 2},
+    "submitting": {"operation": "PutJob", "name": "MODEL--*", "phase": "after"},
+    "verifying": {"operation": "PutBlob", "name": "models/MODEL/*/manifest.json", "phase": "after", "nth": 2},
+    "opening": {"operation": "SetAccessControl", "name": "models/MODEL/*/outputs-1", "nth": 2},
+    "pointing": {"operation": "PutBlob", "name": "models/MODEL/published/*.json", "phase": "after", "nth": 1},
+    "recording": {"operation": "PutBlob", "name": "control/runs/MODEL/*/record-1.json", "phase": "after"},
+}
+SLOW = JOB.replace("lines = []", "lines = []; time.sleep(2)")
+DAY = "2024-01-01"
+
+
+@pytest.fixture
+def fragile_yard(own_yard: Callable[..., Yard]) -> Yard:
+    """A yard of its own, to be killed."""
+    return own_yard()
+
+
+def test_every_started_run_finishes_once_whenever_everything_is_killed(fragile_yard: Yard) -> None:
+    """One job a run, one record, published as if nothing had happened; and the runs beside it come through as well."""
+    yard = fragile_yard
+    twin = yard.a_model("twin")
+    yard.land(f"{twin}/{DAY}", {"a.txt": "one", "b.txt": "two", "c.txt": "three"})
+    yard.published(twin, DAY)
+    models = {moment: yard.a_model(f"killed-{moment}", job=SLOW) for moment in MOMENTS}
+
+    for moment, where in MOMENTS.items():
+        yard.fault({"crash": True}, **{**where, "name": where["name"].replace("MODEL", models[moment])}, times=1)
+        yard.land(f"{models[moment]}/{DAY}", {"a.txt": "one", "b.txt": "two", "c.txt": "three"})
+        yard.cloud.wait(40)
+        yard.cloud.start()
+
+    for model in models.values():
+        run = yard.run(yard.published(model, DAY, within=60)["run"])
+        assert yard.outputs(model, DAY) == yard.outputs(twin, DAY)
+        assert (run["state"], run["attempt"]) == ("succeeded", 1), model
+        assert [attempt["state"] for attempt in run["attempts"]] == ["succeeded"]
+        assert yard.jobs(f"{model}--") == [f"{run['run']}-a1"]
+        latest = json.loads(read(yard.lake("analyst", "models"), f"{model}/published/latest.json"))
+        assert latest["run"] == run["run"]
+
+
+def test_twenty_kills_at_any_instant_end_as_none_would(fragile_yard: Yard) -> None:
+    """Six models land; the cloud is killed again and again after a while that grows; nothing is done twice."""
+    yard = fragile_yard
+    models = [yard.a_model(f"often-{number}") for number in range(3)]
+    for number, model in enumerate(models):
+        yard.land(f"{model}/{DAY}", {"a.txt": f"{number}"})
+
+    for tenths in (2, 7, 12, 20, 31):
+        time.sleep(tenths / 10)
+        yard.cloud.kill()
+        yard.cloud.start()
+
+    for number, model in enumerate(models):
+        run = yard.run(yard.published(model, DAY, within=90)["run"])
+        assert (run["state"], run["attempt"]) == ("succeeded", 1)
+        assert yard.jobs(f"{model}--") == [f"{run['run']}-a1"]
+        assert yard.outputs(model, DAY)["all/all.txt"][0] == len(f"{DAY}/a.txt: {number}")
