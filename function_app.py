@@ -33,6 +33,7 @@ from activities import (
     start_run,
     submit_job,
     verify_batch,
+    withdraw_rights,
     write_manifest,
 )
 from orchestrators import await_job, end_job, evaluate_period, run_model, stage_inputs, verify_outputs
@@ -68,6 +69,7 @@ ACTIVITIES = (
     start_run,
     submit_job,
     verify_batch,
+    withdraw_rights,
     write_manifest,
 )
 

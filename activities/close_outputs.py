@@ -8,7 +8,6 @@ import azure.durable_functions as df
 
 from activities.effects import Ask, effect
 from slipway import access, paths
-from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
 from slipway.claim import closed
 from slipway.run import RunId
@@ -28,19 +27,9 @@ def act(ask: Ask) -> dict[str, Any]:
 
     Sealed once more where it lies now: an opener may have come between the two.
     """
-    run, attempt = RunId.parse(ask["run"]), ask["attempt"]
-    folder, closed_folder = paths.outputs_folder(run, attempt), paths.closed_folder(run, attempt)
-    _seal(folder)
-    lake().models.rename_folder(folder, closed_folder)
-    _seal(closed_folder)
-    lake().change_period(run.model, run.period, lambda seen: closed(seen, run.text, attempt))
+    run, attempt, models = RunId.parse(ask["run"]), ask["attempt"], lake().models
+    models.set_acl_if_there(paths.outputs_folder(run, attempt), access.sealed())
+    models.rename_folder(paths.outputs_folder(run, attempt), paths.closed_folder(run, attempt))
+    models.set_acl_if_there(paths.closed_folder(run, attempt), access.sealed())
+    lake().change_period(run.model, run.period, lambda seen, _: closed(seen, run.text, attempt))
     return {}
-
-
-def _seal(folder: str) -> None:
-    """Seal the folder, if it is there: it may have been moved before, or removed by hand."""
-    try:
-        lake().models.set_acl(folder, access.sealed())
-    except Exception as error:
-        if failure_of(error).code != "not-found":
-            raise

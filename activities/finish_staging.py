@@ -13,7 +13,7 @@ from slipway import paths
 from slipway.azure.lake import lake
 from slipway.failure import Failed, Failure, Kind
 from slipway.run import RunId
-from slipway.snapshot import Part
+from slipway.snapshot import Part, fingerprint
 from slipway.staging import differences
 
 bp = df.Blueprint()
@@ -26,7 +26,7 @@ def finish_staging(ask: Ask) -> dict[str, Any]:
 
     Fails `staged-differs` (platform) when they are not the same: a copy that reported success was none.
     """
-    claim_of(ask)
+    claim = claim_of(ask)
     run, models = RunId.parse(ask["run"]), lake().models
     index = lake().control.read(paths.snapshot_index(run))
     assert index is not None, "a snapshot is written before its run can be claimed"
@@ -39,7 +39,12 @@ def finish_staging(ask: Ask) -> dict[str, Any]:
     staged = {
         entry.name.removeprefix(top): (entry.length, entry.hash) for entry in models.list(top) if not entry.is_directory
     }
-    different = differences(_parts(run, index.data["parts"]), staged)
+    listed = list(_parts(run, index.data["parts"]))
+    if fingerprint({item.file for part in listed for item in part.items}) != claim["fingerprint"]:
+        raise Failed(
+            Failure(Kind.SLIPWAY, "snapshot-damaged", f"The snapshot of {run} is not the one it was claimed for.")
+        )
+    different = differences(listed, staged)
     if different:
         raise Failed(Failure(Kind.PLATFORM, "staged-differs", "; ".join(different)))
     manifest = {"schema": 1, "run": run.text, **facts, "snapshot": paths.snapshot_index(run)}

@@ -10,6 +10,7 @@ from activities.cancel_job import end
 from activities.effects import Ask, effect
 from activities.open_incident import open_and_send
 from activities.record_run import write_record
+from activities.withdraw_rights import withdraw
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
 from slipway.claim import End, Refused, finish
@@ -49,6 +50,7 @@ def act(ask: Ask) -> dict[str, Any]:
         open_and_send(run.model, run.period, facts)
     write_record(claim, state, failure, claim["stage"])
     orphans = tuple(name for number in range(1, attempt + 1) if not _ended(name := job_name(run, number)))
+    withdraw(run, attempt)
     lake().change_period(run.model, run.period, lambda seen, now: finish(seen, run.text, attempt, state, now, orphans))
     return {"given_up": True}
 

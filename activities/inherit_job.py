@@ -21,24 +21,30 @@ bp = df.Blueprint()
 def inherit_job(ask: Ask) -> dict[str, Any]:
     """Answer the names of earlier jobs still `alive`, or take over the outputs of the one that completed.
 
-    Taking over renames its output folder to this attempt's, so that the old owner's late writes meet nothing; a
-    target that exists says that it was done. Nothing is taken over while any earlier job is alive.
+    Taking over moves them to this attempt's place, so that the old owner's late steps meet nothing; a place that is
+    taken says that it was done. Nothing is taken over while any earlier job is alive.
     """
     claim_of(ask)
+    hold(ask, "claimed")
     run, attempt = RunId.parse(ask["run"]), ask["attempt"]
-    earlier = [job for number in range(attempt - 1, 0, -1) if (job := jobs().read(job_name(run, number)))]
-    alive = [job.name for job in earlier if job.phase != "ended"]
-    completed = next((job.name for job in earlier if job.outcome == "completed"), None)
-    took_over = not alive and completed is not None and _take_outputs(run, attempt)
-    if took_over:
-        hold(ask, "verifying", job=completed)
-    return {"alive": alive, "took_over": took_over, "job": completed if took_over else None}
+    earlier = {number: job for number in range(1, attempt) if (job := jobs().read(job_name(run, number)))}
+    alive = [job.name for job in earlier.values() if job.phase != "ended"]
+    completed = max((number for number, job in earlier.items() if job.outcome == "completed"), default=None)
+    if alive or completed is None or not _take_outputs(run, completed, attempt):
+        return {"alive": alive, "took_over": False, "job": None}
+    hold(ask, "verifying", job=job_name(run, completed))
+    return {"alive": [], "took_over": True, "job": job_name(run, completed)}
 
 
-def _take_outputs(run: RunId, attempt: int) -> bool:
-    mine = paths.outputs_folder(run, attempt)
-    if lake().models.exists(mine):
-        return True
-    return any(
-        lake().models.rename_folder(paths.outputs_folder(run, number), mine) for number in range(attempt - 1, 0, -1)
-    )
+def _take_outputs(run: RunId, completed: int, attempt: int) -> bool:
+    """Move what the completed job wrote, sealed or not, from whichever attempt has it now; whether it is here then."""
+    models = lake().models
+    for place in (paths.work_folder, paths.outputs_folder):
+        mine = place(run, attempt)
+        for number in range(completed, attempt):
+            if models.exists(mine):
+                return True
+            models.rename_folder(place(run, number), mine)
+        if models.exists(mine):
+            return True
+    return False

@@ -19,7 +19,7 @@ bp = df.Blueprint()
 @bp.activity_trigger(input_name="ask")
 @run_step
 def plan_staging(ask: Ask) -> dict[str, Any]:
-    """Make the run's folders and the attempt's closed output folder; answer how many batches there are to copy.
+    """Make the run's folders and the attempt's closed work folder; answer how many batches there are to copy.
 
     None are left when the staged manifest is there already: inputs are staged once a run, not once an attempt.
     """
@@ -31,9 +31,9 @@ def plan_staging(ask: Ask) -> dict[str, Any]:
     models.make_folder(paths.inputs_folder(run), access.inputs(job))
     if ask["attempt"] > 1:
         models.set_acl(paths.inputs_folder(run), access.inputs(job))  # sealed after an earlier attempt's job
-    models.make_folder(paths.outputs_folder(run, ask["attempt"]), access.closed_outputs(job))
+    models.make_folder(paths.work_folder(run, ask["attempt"]), access.closed_outputs(job))
     for output in catalog.pinned(lake().control, run.model, claim["version"]).outputs:
-        models.make_folder(paths.outputs_folder(run, ask["attempt"], output), access.output(job))
+        models.make_folder(paths.work_folder(run, ask["attempt"], output), access.output(job))
     if models.exists(paths.staged_manifest(run)):
         return {"batches": 0}
     index = lake().control.read(paths.snapshot_index(run))

@@ -11,6 +11,7 @@ from activities.grant_readers import reader_ids
 from slipway import access, catalog, paths
 from slipway.azure.lake import lake
 from slipway.claim import DELIVERING, Record, begin_delivery, delivered
+from slipway.failure import Failed, Failure, Kind
 from slipway.manifest import MANIFEST
 from slipway.period import Period
 from slipway.run import RunId
@@ -39,7 +40,7 @@ def deliver(record: Record) -> dict[str, Any]:
     assert claim["stage"] in DELIVERING, "only what is verified and granted is delivered"
     readers = reader_ids(catalog.pinned(lake().control, run.model, claim["version"]))
     lake().models.set_acl(folder, access.open_outputs(readers))
-    lake().models.make_folder(paths.published_folder(run.model), access.published(readers))
+    _open_pointers(run.model, readers)
     lake().models.set_acl(paths.published_folder(run.model), access.published(readers))  # the readers may have changed
     pointer = {
         "schema": 1,
@@ -53,10 +54,26 @@ def deliver(record: Record) -> dict[str, Any]:
         "folder": folder,
         "manifest": f"{folder}/{MANIFEST}",
     }
-    lake().models.update(paths.pointer(run.model, run.period), lambda seen, _: over_smaller(seen, pointer))
+    stands = lake().models.update(paths.pointer(run.model, run.period), lambda seen, _: over_smaller(seen, pointer))
+    if (stands["run"], stands["attempt"]) != (claim["run"], attempt):
+        message = (
+            f"The pointer of {run.model} {run.period} names {stands['run']}, with generation {stands['generation']}."
+        )
+        raise Failed(Failure(Kind.SLIPWAY, "pointer-ahead", message))
     lake().models.update(paths.latest(run.model), lambda seen, _: over_earlier(seen, pointer))
     lake().change_period(run.model, run.period, lambda seen, now: delivered(seen, claim["run"], attempt, folder, now))
     return {"folder": folder, "generation": claim["generation"]}
+
+
+def _open_pointers(model: str, pinned: list[str]) -> None:
+    """Let the readers of the released definition follow the pointers, which all periods share, and nobody else.
+
+    An older version that is still being delivered gives no reader back that was removed since.
+    """
+    known = catalog.load(lake().control).models.get(model)
+    readers = reader_ids(known.definition) if known else pinned
+    lake().models.make_folder(paths.published_folder(model), access.published(readers))
+    lake().models.set_acl(paths.published_folder(model), access.published(readers))
 
 
 def over_smaller(seen: Record | None, pointer: Record) -> Record | None:

@@ -37,9 +37,11 @@ def read_job(ask: Ask) -> dict[str, Any]:
     seen = look(job, ask.get("clocks") or {}, limits, clock.now())
     if seen.failure is not None:
         raise Failed(_explained(seen.failure, claim["job"]))
-    if job is not None and seen.ended:
+    if job is None or not job.responding:
+        _show_patience(ask, claim)
+    elif seen.ended:
         _write_receipt(ask, job, seen.clocks)
-    elif job is not None and job.phase == "running" and claim["stage"] != Stage.RUNNING:
+    elif job.phase == "running" and claim["stage"] != Stage.RUNNING:
         _show_running(ask, limits, job)
     return {"ended": seen.ended, "look_again": seen.look_again, "clocks": seen.clocks}
 
@@ -58,6 +60,16 @@ def _explained(failure: Failure, name: str) -> Failure:
     if failure.code != "job-failed":
         return failure
     return replace(failure, message=f"{name} failed: {job_details().error(name)}")
+
+
+def _show_patience(ask: Ask, claim: dict[str, Any]) -> None:
+    """The owner lives, although it cannot learn how its job does: its limit for that outlasts the job's own."""
+    run, deadline = RunId.parse(ask["run"]), datetime.fromisoformat(claim["deadline"])
+    lake().change_period(
+        run.model,
+        run.period,
+        lambda seen, now: move(seen, ask["token"], Stage(claim["stage"]), max(deadline, now + OWNER_GRACE)),
+    )
 
 
 def _show_running(ask: Ask, limits: Limits, job: Job) -> None:

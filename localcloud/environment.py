@@ -41,6 +41,7 @@ def of_app(
         "AzureWebJobsStorage__credential": "managedidentity",
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+        "WEBSITE_AUTH_ENABLED": "True",
         "WEBSITE_HOSTNAME": endpoints.functions.removeprefix("http://"),
     }
 

@@ -83,6 +83,7 @@ def end_without_outputs(
         yield from whatever_happens(step(context, "open_incident", told))
     ended = yield from whatever_happens(story(context, "end_job", {"job": f"{run['run']}-a{run['attempt']}"}))
     orphaned = not (ended and ended["ended"]) or error.step == "end_job"
+    yield from whatever_happens(step(context, "withdraw_rights", told))
     yield from whatever_happens(step(context, "record_run", told))
     yield from whatever_happens(step(context, "finish_run", {**told, "orphaned": orphaned}))
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import azure.durable_functions as df
 
+from slipway.failure import Failure, Kind
+
 Step = Generator[Any, Any, Any]
 
 #: The waits between the tries of a step that fails for a while: a quarter of an hour, longer if the service asks.
@@ -35,7 +37,7 @@ class StepFailed(Exception):
 def step(context: df.DurableOrchestrationContext, activity: str, ask: dict[str, Any]) -> Step:
     """Call an activity until it answers with a result, and return that. Raises StepFailed when its failure is final."""
     for wait in (*WAITS, None):
-        answer = yield context.call_activity(activity, ask)
+        answer = yield from _answer(activity, context.call_activity(activity, ask))
         failure = answer.get("failure")
         if failure is None:
             return answer["result"]
@@ -48,7 +50,8 @@ def step(context: df.DurableOrchestrationContext, activity: str, ask: dict[str, 
 
 def story(context: df.DurableOrchestrationContext, name: str, ask: dict[str, Any], label: str | None = None) -> Step:
     """Run a story as the instance `<this instance>-<label or name>`. Raises StepFailed if it failed."""
-    answer = yield context.call_sub_orchestrator(name, ask, f"{context.instance_id}-{label or name}")
+    child = context.call_sub_orchestrator(name, ask, f"{context.instance_id}-{label or name}")
+    answer = yield from _answer(name, child)
     if answer.get("failure") is not None:
         raise StepFailed(answer.get("step", name), answer["failure"])
     return answer["result"]
@@ -63,5 +66,17 @@ def fan_out(
     the SDK and the extension count event ids differently.
     """
     assert len(asks) <= ROUND, f"a round has at most {ROUND} activities"
-    answers: list[dict[str, Any]] = yield context.task_all([context.call_activity(activity, ask) for ask in asks])
+    all_of_them = context.task_all([context.call_activity(activity, ask) for ask in asks])
+    answers: list[dict[str, Any]] = yield from _answer(activity, all_of_them)
     return answers
+
+
+def _answer(name: str, task: Any) -> Step:
+    """What the task answers. One that raised, for a bug or the time limit, is a failure for good like any other.
+
+    The SDK flattens what was raised to text, and raises that as a plain Exception.
+    """
+    try:
+        return (yield task)
+    except Exception as error:
+        raise StepFailed(name, Failure(Kind.SLIPWAY, "bug", str(error)).to_document()) from error

@@ -19,13 +19,14 @@ from slipway.run import RunId
 
 Record = dict[str, Any]
 
-#: How long a stage may go without a sign of life. Queued and running have limits of their own, from the definition.
+#: How long a stage may go without a sign of life: longer than a step keeps trying, and than a job takes to be ended.
+#: Queued and running have limits of their own, from the definition.
 STAGE_LIMITS = {
-    "claimed": timedelta(minutes=15),
-    "staging": timedelta(minutes=45),
-    "verifying": timedelta(minutes=45),
-    "publishing": timedelta(minutes=15),
-    "published": timedelta(minutes=30),
+    "claimed": timedelta(minutes=60),
+    "staging": timedelta(minutes=75),
+    "verifying": timedelta(minutes=75),
+    "publishing": timedelta(minutes=30),
+    "published": timedelta(minutes=60),
 }
 #: A reserved claim whose instance has not reported by then is started again; the start is idempotent.
 START_AGAIN = timedelta(seconds=30)
@@ -247,6 +248,8 @@ def begin_delivery(record: Record | None, token: str, now: datetime) -> Record:
     assert record is not None
     if claim["stage"] in DELIVERING:
         return record
+    if claim["stage"] != Stage.VERIFYING:
+        raise Failed(Failure(Kind.SLIPWAY, "not-verified", f"{claim['run']} is {claim['stage']}, not verified."))
     generation = record["generation"] + 1
     deadline = (now + STAGE_LIMITS["publishing"]).isoformat()
     delivering = {**claim, "stage": Stage.PUBLISHING, "generation": generation, "deadline": deadline}
@@ -303,6 +306,8 @@ def check_end(claim: Mapping[str, Any], state: End) -> None:
     """
     if state == End.SUCCEEDED and claim["stage"] != Stage.PUBLISHED:
         raise Refused(f"{claim['run']} is {claim['stage']}, not published: it cannot have succeeded", claim["run"])
+    if claim["ending"] is not None and state != claim["ending"]:
+        raise Refused(f"{claim['run']} is ending as {claim['ending']}, not as {state}", claim["run"])
     if state != End.SUCCEEDED and claim["stage"] in DELIVERING:
         raise Refused(f"{claim['run']} is {claim['stage']}: it is rolled forward and cannot be {state}", claim["run"])
 
@@ -380,6 +385,7 @@ def index(record: Record) -> dict[str, str]:
     """What a listing of the records shows, so that the reconciler need not read each: ASCII, a few dozen bytes.
 
     `open`: 'claim' while a run is active, 'no' when there is nothing to do, else 'yes'. `ask`: when to ask again.
+    `failed`: 'yes' if the attempt that ended last failed, so that an incident is open.
     """
     claim = record["claim"]
     asks = [] if claim is None else [claim["deadline"]] if claim["token"] else [_unheard(claim).isoformat()]
@@ -388,6 +394,8 @@ def index(record: Record) -> dict[str, str]:
         asks.append(record["last"]["at"] if record["last"] else "")
     done = record["waived"] or (record["published"] and not claim)
     facts = {"open": "claim" if claim else "no" if done else "yes"}
+    if record["last"] and record["last"]["state"] == End.FAILED and not record["waived"]:
+        facts["failed"] = "yes"
     return {**facts, "ask": min(asks)} if asks else facts
 
 

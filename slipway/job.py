@@ -65,7 +65,7 @@ def fill(document: Mapping[str, Any], run: RunId, attempt: int, *, version: str,
         "display_name": name,
         "experiment_name": run.model,
         "inputs": _placed(document.get("inputs"), datastore, lambda name: paths.inputs_folder(run, name)),
-        "outputs": _placed(document.get("outputs"), datastore, lambda name: paths.outputs_folder(run, attempt, name)),
+        "outputs": _placed(document.get("outputs"), datastore, lambda name: paths.work_folder(run, attempt, name)),
         "tags": {**(document.get("tags") or {}), **tags},
     }
     return Filled(name, filled, tags, key=name)

@@ -31,6 +31,9 @@ LAYOUT: dict[Filesystem, dict[str, str]] = {
         "staged_manifest": "{model}/{period}/{run}/inputs/manifest.json",
         "input_folder": "{model}/{period}/{run}/inputs/{port}",
         "input_file": "{model}/{period}/{run}/inputs/{port}/{rest}",
+        "work_folder": "{model}/{period}/{run}/work-{attempt}",
+        "work_output": "{model}/{period}/{run}/work-{attempt}/{port}",
+        "work_file": "{model}/{period}/{run}/work-{attempt}/{port}/{rest}",
         "outputs_folder": "{model}/{period}/{run}/outputs-{attempt}",
         "output_manifest": "{model}/{period}/{run}/outputs-{attempt}/manifest.json",
         "success_marker": "{model}/{period}/{run}/outputs-{attempt}/_SUCCESS",
@@ -142,8 +145,15 @@ def staged_manifest(run: RunId) -> str:
     return _build("models", "staged_manifest", run=run)
 
 
+def work_folder(run: RunId, attempt: int, output: str | None = None) -> str:
+    """Where an attempt's job writes its outputs, or one of them; sealing moves the whole to `outputs_folder`."""
+    if output is None:
+        return _build("models", "work_folder", run=run, attempt=attempt)
+    return _build("models", "work_output", run=run, attempt=attempt, port=output)
+
+
 def outputs_folder(run: RunId, attempt: int, output: str | None = None) -> str:
-    """The folder of an attempt's outputs, the gate, or of one of them."""
+    """The folder of an attempt's sealed outputs, the gate, or of one of them."""
     if output is None:
         return _build("models", "outputs_folder", run=run, attempt=attempt)
     return _build("models", "output_folder", run=run, attempt=attempt, port=output)

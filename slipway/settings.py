@@ -106,6 +106,13 @@ class Settings(BaseSettings):
         description="Base URL under which people reach this app, for links in incidents; without it there are none.",
     )
 
+    platform_auth: bool = Field(
+        False,
+        validation_alias="WEBSITE_AUTH_ENABLED",
+        description="Whether the platform's authentication stands in front; the platform sets it. Without it, no "
+        "request is believed to come from anybody, and the HTTP API answers 503.",
+    )
+
     lake_url: TokenUrl = Field(
         description="ADLS Gen2 endpoint of the lake, https://ACCOUNT.dfs.core.windows.net. Its blob endpoint follows."
     )

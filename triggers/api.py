@@ -20,6 +20,7 @@ from slipway.azure.failures import failure_of
 from slipway.failure import redact
 from slipway.names import InvalidName
 from slipway.period import PeriodError
+from slipway.settings import settings
 
 #: The app role that may change things; reading asks for any signed-in principal.
 OPERATOR = "Slipway.Operator"
@@ -76,7 +77,11 @@ def endpoint(handler: Handler) -> Handler:
 
 
 def reader(request: func.HttpRequest) -> Principal:
-    """Who asks. Raises 401 when nobody is signed in."""
+    """Who asks. Raises 401 when nobody is signed in, 503 while no platform vouches for the header."""
+    if not settings().platform_auth:
+        raise Problem(
+            503, "Authentication is off", "Switch the app's authentication on; no header is believed without it."
+        )
     header = request.headers.get("X-MS-CLIENT-PRINCIPAL")
     if not header:
         raise Problem(401, "Not signed in", "This address needs a principal; sign in, or send a bearer token.")

@@ -44,6 +44,8 @@ UPDATE_TRIES = 40
 #: What a server-side copy is authorised for. Source: REST reference, Put Blob From URL, x-ms-copy-source-authorization.
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 
+#: How long one synchronous copy of up to 5,000 MiB may take, in seconds.
+COPY_TIMEOUT = 600
 #: What the service says of a copy whose source is not there.
 SOURCE_GONE = frozenset({"CannotVerifyCopySource", "BlobNotFound", "PathNotFound", "ResourceNotFound"})
 
@@ -254,6 +256,7 @@ class Store:
                 source_etag=_quoted(etag),
                 source_match_condition=MatchConditions.IfNotModified,
                 source_content_md5=bytearray.fromhex(md5) if md5 else None,
+                read_timeout=COPY_TIMEOUT,
             )
 
     def copy_block(
@@ -296,6 +299,11 @@ class Store:
         """Replace the access control list of one folder or file."""
         self._paths.get_directory_client(path).set_access_control(acl=acl)
 
+    def set_acl_if_there(self, path: str, acl: str) -> None:
+        """As `set_acl`, for a folder that may have been moved before, or removed by hand."""
+        with suppress(ResourceNotFoundError):
+            self.set_acl(path, acl)
+
     def grant_below(self, path: str, acl: str) -> int:
         """Add entries to the list of a folder and of all below it; returns how many paths were changed.
 
@@ -316,9 +324,12 @@ class Store:
         return int(counters.directories_successful + counters.files_successful)
 
     def rename_folder(self, path: str, to: str) -> bool:
-        """Move a folder with all below it in one step. False when it was not there (moved before, or never made)."""
+        """Move a folder with all below it in one step. False when it was not there: moved before, or never made.
+
+        Not repeated by the SDK: it would meet its own effect and report that there was nothing to move.
+        """
         try:
-            self._paths.get_directory_client(path).rename_directory(f"{self.name}/{to}")
+            self._paths.get_directory_client(path).rename_directory(f"{self.name}/{to}", retry_total=0)
         except ResourceNotFoundError:
             return False
         except HttpResponseError as error:

@@ -23,7 +23,7 @@ BEFORE_PUBLISHING = [
 ]
 AFTER_PUBLISHING = ["record_run", "resolve_incident", "announce_outputs", "finish_run"]
 WELL = [*BEFORE_PUBLISHING, "publish_outputs", *AFTER_PUBLISHING]
-BADLY = ["open_incident", "end_job", "record_run", "finish_run"]
+BADLY = ["open_incident", "end_job", "withdraw_rights", "record_run", "finish_run"]
 TAKEN_OVER = ["seal_outputs", "verify_outputs", "grant_readers", "publish_outputs", *AFTER_PUBLISHING]
 
 #: What everybody answers when all goes well.
@@ -31,6 +31,7 @@ ALL_WELL: Script = {
     **{name: done() for name in [*WELL, "open_incident"]},
     "claim_run": done(won=True),
     "end_job": done(ended=True),
+    "withdraw_rights": done(),
     "inherit_job": done(alive=[], took_over=False, job=None),
     "judge_failure": done(ending="failed"),
 }
@@ -128,7 +129,7 @@ def test_a_canceled_run_ends_its_job_and_calls_nobody() -> None:
     """A person wished so: no incident, and the instance has not failed."""
     told = tell({"await_job": failed("canceled"), "judge_failure": done(ending="canceled")})
 
-    assert told.calls == [*up_to("await_job"), "judge_failure", "end_job", "record_run", "finish_run"]
+    assert told.calls == [*up_to("await_job"), "judge_failure", "end_job", "withdraw_rights", "record_run", "finish_run"]
     assert told.asked("record_run")[0]["state"] == "canceled"
     assert told.result["status"] == "canceled"
 
@@ -137,7 +138,7 @@ def test_inputs_that_change_while_they_are_staged_supersede_the_run() -> None:
     """ST-1: no incident; the new data are another run's."""
     told = tell({"stage_inputs": failed("source-changed", kind="data"), "judge_failure": done(ending="superseded")})
 
-    assert told.calls == [*up_to("stage_inputs"), "judge_failure", "end_job", "record_run", "finish_run"]
+    assert told.calls == [*up_to("stage_inputs"), "judge_failure", "end_job", "withdraw_rights", "record_run", "finish_run"]
     assert told.asked("finish_run")[0]["state"] == "superseded"
     assert told.result["status"] == "superseded"
 
@@ -222,12 +223,14 @@ def test_a_job_that_was_not_seen_ended_is_handed_to_the_reconciler(answer: dict[
     assert told.asked("finish_run")[0]["orphaned"] is True
 
 
-def test_a_bug_leaves_everything_to_the_reconciler() -> None:
-    """IN-8: what is no foreseen failure ends the instance as it is; the lake still holds the claim."""
+def test_a_bug_ends_the_run_like_any_failure() -> None:
+    """IN-8: an activity that raises, or passes its time limit, is a failure of Slipway's, with its incident."""
     told = tell({"submit_job": RuntimeError("a bug")})
 
-    assert told.calls == up_to("submit_job")
-    assert str(told.raised) == "a bug"
+    assert told.calls == [*up_to("submit_job"), "judge_failure", *BADLY]
+    assert isinstance(told.raised, StepFailed)
+    assert (told.raised.failure["kind"], told.raised.failure["code"]) == ("slipway", "bug")
+    assert "a bug" in told.raised.failure["message"]
 
 
 # Later attempts

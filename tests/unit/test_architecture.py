@@ -145,10 +145,11 @@ def environment_elsewhere(source: Source) -> Iterator[str]:
             yield f"{source.module}:{node.lineno} uses {node.attr}: the environment is read by slipway.settings only"
 
 
-#: What a program would look at to learn whether it is on a laptop. A loopback address may be named where addresses
+#: What a program would look at to learn whether it is on a laptop. Whether the platform's authentication stands in
+#: front is asked for safety, and answered alike everywhere. A loopback address may be named where addresses
 #: are checked, in the settings.
 _LOCAL = re.compile(
-    r"localcloud|azurite|devstoreaccount|is_?local\b|am.i.local|running_locally|AZURE_FUNCTIONS_ENVIRONMENT|WEBSITE_\w+"
+    r"localcloud|azurite|devstoreaccount|is_?local\b|am.i.local|running_locally|AZURE_FUNCTIONS_ENVIRONMENT|WEBSITE_(?!AUTH_ENABLED)\w+"
     r"|FUNCTIONS_CORE_TOOLS\w*|UseDevelopmentStorage",
     re.IGNORECASE,
 )

@@ -62,7 +62,7 @@ def a_record(stage: Stage = Stage.CLAIMED, token: str = "one", run: str = RUN, b
     """Build the record of a period whose run's first attempt is in this stage, owned by `token`."""
     record = take(reserve(before, a_plan(run), NOON), run, 1, token, NOON)
     if stage in DELIVERING:
-        record = begin_delivery(record, token, NOON)
+        record = begin_delivery(move(record, token, Stage.VERIFYING, NOON + HOUR), token, NOON)
         return record if stage == Stage.PUBLISHING else delivered(record, run, 1, f"{run}/outputs-1", NOON)
     return move(record, token, stage, NOON + HOUR)
 

@@ -18,10 +18,13 @@ from slipway.claim import (
     Stage,
     ask,
     begin_delivery,
+    condemn,
     delivered,
     finish,
+    give_up,
     judge,
     move,
+    new_record,
     reserve,
     resume,
     succeed_dead_owner,
@@ -53,6 +56,7 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
         self.lost: set[str] = set()  # tokens that held the claim once
         self.ended: dict[tuple[str, int], str] = {}
         self.delivering: set[tuple[str, int]] = set()
+        self.condemned: set[tuple[str, int]] = set()
 
     # What everybody does
 
@@ -103,6 +107,22 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
         token = self._token(which)
         self._fenced(token, lambda seen: begin_delivery(seen, token, self.now))
 
+    @precondition(lambda self: self.executions and self.record)
+    @rule(which=pick, code=st.sampled_from(["job-failed", "source-changed", "canceled"]))
+    def an_execution_settles_its_end(self, which: int, code: str) -> None:
+        """An owner, or one that believes it is, met a failure."""
+        token = self._token(which)
+        self._change(lambda seen: condemn(seen, token, code) or new_record(RunId.parse(RUN)))
+        self._note_condemned()
+
+    @precondition(lambda self: self.attempts)
+    @rule(which=pick)
+    def somebody_gives_up(self, which: int) -> None:
+        """A dead owner's run is given up, as was decided now or long ago."""
+        run, attempt = self.attempts[which % len(self.attempts)]
+        self._change(lambda seen: give_up(seen, run, attempt, self.now))
+        self._note_condemned()
+
     @precondition(lambda self: self.attempts)
     @rule(which=pick)
     def somebody_has_delivered(self, which: int) -> None:
@@ -130,6 +150,13 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
         self.now += timedelta(minutes=minutes)
 
     # What must hold
+
+    @invariant()
+    def a_settled_end_is_never_published(self) -> None:
+        """What was told as ended without outputs is not on its way to readers, now or later."""
+        published = self.record["published"] if self.record else None
+        assert published is None or (published["run"], published["attempt"]) not in self.condemned
+        assert not self.condemned & self.delivering
 
     @invariant()
     def a_lost_claim_is_never_held_again(self) -> None:
@@ -201,6 +228,11 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
             assert after["generation"] == generation
         if before and before["published"] and after["published"] != before["published"]:
             assert after["published"]["generation"] > before["published"]["generation"]
+
+    def _note_condemned(self) -> None:
+        claim = self.record["claim"] if self.record else None
+        if claim and claim["ending"]:
+            self.condemned.add(self._name(claim))
 
     @staticmethod
     def _name(claim: Record) -> tuple[str, int]:

@@ -51,7 +51,7 @@ def test_filling_says_where_and_whose() -> None:
         "observations": {"type": "uri_folder", "mode": "ro_mount", "path": f"{folder}/inputs/observations/"},
         "depth": 3,
     }
-    assert filled.document["outputs"]["hours"]["path"] == f"{folder}/outputs-3/hours/"
+    assert filled.document["outputs"]["hours"]["path"] == f"{folder}/work-3/hours/"
     assert filled.document["tags"] == {
         "team": "weather",
         "slipway.run": name,

@@ -62,6 +62,9 @@ def test_every_path_of_a_run_reads_back(run: RunId, attempt: int, number: int, p
         "staged_manifest": paths.staged_manifest(run),
         "input_folder": paths.inputs_folder(run, port),
         "input_file": paths.inputs_folder(run, port) + "/2013-01/part 1.csv",
+        "work_folder": paths.work_folder(run, attempt),
+        "work_output": paths.work_folder(run, attempt, port),
+        "work_file": paths.work_folder(run, attempt, port) + "/part-0.parquet",
         "outputs_folder": paths.outputs_folder(run, attempt),
         "output_manifest": paths.output_manifest(run, attempt),
         "success_marker": paths.success_marker(run, attempt),
@@ -96,7 +99,7 @@ def test_every_row_of_the_table_has_a_function() -> None:
     source = open(paths.__file__).read()  # noqa: PTH123, SIM115
     used = set(re.findall(r'_build\(\s*"\w+", "(\w+)"', source))
 
-    files_below = {"input_file", "output_file", "closed_file"}
+    files_below = {"input_file", "work_file", "output_file", "closed_file"}
     assert used == {row for rows in LAYOUT.values() for row in rows} - files_below
 
 
