@@ -88,9 +88,10 @@ def table(rows: Sequence[Row]) -> Table:
     for name in (*STEPS, "total"):
         made.add_column(name, justify="right", no_wrap=True)
     made.add_column("rows", justify="right")
-    made.add_column("metric, baseline")
+    made.add_column("metric")
     daily = [row for row in rows if row.model == DAILY]
     alike = [row for row in daily if [one.period for one in daily].count(row.period) == 1 and row.pointer]
+    alike = alike if len(alike) > 1 else []
     for row in rows:
         if row not in alike:
             name = f"{row.run}\n[dim]{row.pointer or 'not published'}[/dim]"
