@@ -78,7 +78,7 @@ class Story:
         first = (MONTHLY[0], self._plan.months[0])
         self._upstream.land(landing.planes())
         self._watch.wait_until(lambda: self._planes(first).get("files") == 1, PATIENCE)
-        self._screen.say(f"landed planes/, which has no marker: {first[0]} waits. {self._planes(first)['blocks']}")
+        self._screen.say(f"landed planes/, which has no marker: {first[0]} waits. {self._planes(first).get('blocks')}")
         self._cloud.advance(QUIET)
         self._watch.wait_until(lambda: self._planes(first).get("state") == "arrived", PATIENCE)
         self._screen.say(f"the cloud's clock is moved forward by {QUIET}: planes/ is believed to be complete")
