@@ -1,12 +1,13 @@
 """Data landed: an event becomes wake-ups. Two doors, Event Grid itself and a storage queue; one handler.
 
-The event only wakes. What it says of size, order and time is not believed; what it is lost, the reconciler finds.
+The event only wakes. What it says of size, order and time is not believed; what is lost, the reconciler finds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass, field
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -19,6 +20,9 @@ from slipway.period import Period
 
 bp = df.Blueprint()
 log = logging.getLogger("slipway")
+
+#: Seconds for which news is gathered: a flood of events costs one look at the catalog and one wake for each period.
+GATHER = 0.3
 
 
 @bp.function_name("data_landed")
@@ -42,23 +46,52 @@ async def data_landed_queue(message: func.QueueMessage, client: df.DurableOrches
 
 
 async def wake_for(events: list[Event | EventError], client: df.DurableOrchestrationClient) -> None:
-    """Wake each (model, period) whose folders the events touch, once. A bad event is counted and costs no good one."""
-    pairs: set[tuple[str, Period]] = set()
-    for event in events:
-        try:
-            if isinstance(event, EventError):
-                raise event
-            where = landed(event)
-            if where is not None:
-                pairs |= await asyncio.to_thread(_matching, *where)
-        except EventError as error:
-            log.warning("dropped an event: %s", error, extra={"action": "event_dropped"})
-    for model, period in sorted(pairs):
+    """Wake each (model, period) whose folders the events touch. A bad event is counted and costs no good one.
+
+    What this process hears of within a moment is seen to together, and everyone who brought some of it learns how that
+    went: a failure brings all of it again.
+    """
+    news = {where for event in events if (where := _where(event)) is not None}
+    if news:
+        _gathering.news |= news
+        if _gathering.task is None:
+            _gathering.task = asyncio.create_task(_see_to_news(client))
+        await asyncio.shield(_gathering.task)
+
+
+@dataclass
+class _Gathering:
+    """News that waits to be seen to: filesystem and path; and who will, once the moment is over."""
+
+    news: set[tuple[str, str]] = field(default_factory=set)
+    task: asyncio.Task[None] | None = None
+
+
+_gathering = _Gathering()
+
+
+async def _see_to_news(client: df.DurableOrchestrationClient) -> None:
+    try:
+        await asyncio.sleep(GATHER)
+    finally:
+        news, _gathering.news, _gathering.task = _gathering.news, set(), None
+    for model, period in sorted(await asyncio.to_thread(_matching, news)):
         await wake(client, model, period)
 
 
-def _matching(filesystem: str, path: str) -> set[tuple[str, Period]]:
-    return catalog.load(lake().control).index.match(filesystem, path, clock.now())
+def _where(event: Event | EventError) -> tuple[str, str] | None:
+    try:
+        if isinstance(event, EventError):
+            raise event
+        return landed(event)
+    except EventError as error:
+        log.warning("dropped an event: %s", error, extra={"action": "event_dropped"})
+        return None
+
+
+def _matching(news: set[tuple[str, str]]) -> set[tuple[str, Period]]:
+    index, now = catalog.load(lake().control).index, clock.now()
+    return {pair for filesystem, path in news for pair in index.match(filesystem, path, now)}
 
 
 def document_of(event: func.EventGridEvent) -> dict[str, object]:
