@@ -89,7 +89,7 @@ def _write_receipt(ask: Ask, job: Job, clocks: dict[str, Any]) -> None:
         "attempt": ask["attempt"],
         "batch": None,
         "started_at": (began or job.read_at).isoformat(),
-        "ended_at": (job.ended_at or job.read_at).isoformat(),
+        "ended_at": max(began or job.read_at, job.ended_at or job.read_at).isoformat(),
         "result": {**result, "clocks": clocks},
     }
     lake().control.create(paths.receipt(run, "await_job", ask["attempt"]), receipt)

@@ -25,13 +25,13 @@ def await_job(context: df.DurableOrchestrationContext) -> Step:
     try:
         look = yield from step(context, "read_job", ask)
     except StepFailed as error:
-        return {"failure": error.failure, "step": error.step}
+        return {"failure": error.failure, "step": "await_job"}
     if look["ended"]:
         return {"result": look}
     woken = context.wait_for_external_event(WAKE)
     next_look = context.create_timer(context.current_utc_datetime + timedelta(seconds=look["look_again"]))
     winner = yield context.task_any([woken, next_look])
-    if winner == woken:
+    if winner == woken and not next_look.is_completed:  # both may come in one episode
         next_look.cancel()
     context.continue_as_new({**ask, "clocks": look["clocks"]})
     return None

@@ -39,7 +39,8 @@ def evaluate_period(context: df.DurableOrchestrationContext) -> Step:
     if winner == settled:
         return decision
     # A timer of its own for what is left: one that lost a race is not awaited again, the extension would not see it.
-    settled.cancel()
+    if not settled.is_completed:
+        settled.cancel()
     yield context.create_timer(until)
     context.continue_as_new(ask)
     return None

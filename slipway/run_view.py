@@ -99,10 +99,14 @@ def _place(step: str) -> int:
 def links(run: RunId, attempt: int, records: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
     """Where a person reads on: the job in Azure ML's studio, and the run's folders in the lake."""
     submitted = records.get(paths.receipt(run, "submit_job", attempt))
+    inherited = records.get(paths.receipt(run, "inherit_job", attempt))
+    sealed = paths.receipt(run, "seal_outputs", attempt) in records or bool(
+        inherited and inherited["result"]["took_over"]
+    )
     return {
         "job": job_name(run, attempt),
         "studio": submitted["result"].get("studio") if submitted else None,
         "inputs": paths.inputs_folder(run),
-        "outputs": paths.outputs_folder(run, attempt),
+        "outputs": paths.outputs_folder(run, attempt) if sealed else paths.work_folder(run, attempt),
         "published": paths.pointer(run.model, run.period),
     }

@@ -11,6 +11,7 @@ import functools
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import azure.functions as func
@@ -129,17 +130,21 @@ def answer(document: Mapping[str, Any], status: int = 200, **headers: str) -> fu
     """A JSON answer that no browser takes for anything else and no cache keeps."""
     fixed = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     return func.HttpResponse(
-        json.dumps(document, indent=1, default=str),
+        json.dumps(document, indent=1, default=_text),
         status_code=status,
         mimetype="application/json",
         headers={**fixed, **headers},
     )
 
 
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
 def _answer(problem: Problem) -> func.HttpResponse:
     document = {"type": "about:blank", "title": problem.title, "status": problem.status, "detail": problem.detail}
     return func.HttpResponse(
-        json.dumps({**document, **problem.facts}, indent=1, default=str),
+        json.dumps({**document, **problem.facts}, indent=1, default=_text),
         status_code=problem.status,
         mimetype="application/problem+json",
         headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},

@@ -40,9 +40,11 @@ class Task:
     parts: Sequence[Task] = ()
     fires_at: datetime | None = None
     open: bool = True
+    is_completed: bool = False
 
     def cancel(self) -> None:
-        """Take a timer back."""
+        """Take a timer back. As the SDK has it, one that fired cannot be."""
+        assert not self.is_completed, "Cannot cancel a completed task."
         self.open = False
 
 
@@ -183,7 +185,7 @@ class Driver:
         assert timer.fires_at is not None
         assert timer.open, "a canceled timer is not waited for"
         self.told.generations[-1].append(f"wait {(timer.fires_at - self._now).total_seconds():g} s")
-        timer.open = False
+        timer.open, timer.is_completed = False, True
         self._pass(context, timer.fires_at)
 
     def _pass(self, context: Context, to: datetime) -> None:

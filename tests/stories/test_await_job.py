@@ -62,7 +62,7 @@ def test_whatever_ends_the_waiting_badly_is_answered_as_a_value(code: str) -> No
     told = wait(a_look(), failed(code))
 
     assert told.raised is None
-    assert told.result == {**failed(code), "step": "read_job"}
+    assert told.result == {**failed(code), "step": "await_job"}
 
 
 def test_a_job_of_days_has_short_generations() -> None:

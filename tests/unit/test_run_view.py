@@ -187,7 +187,7 @@ def test_links_lead_to_the_job_and_the_runs_folders() -> None:
         "job": f"{RUN}-a1",
         "studio": "https://ml/x",
         "inputs": paths.inputs_folder(ID),
-        "outputs": paths.outputs_folder(ID, 1),
+        "outputs": paths.work_folder(ID, 1),
         "published": "flight-delay/published/2013-01.json",
     }
 
