@@ -245,6 +245,16 @@ class TestEvents:
 
         assert host.ended(instance_id).output == ["a", "b"]
 
+    def test_answers_to_an_earlier_generation(self, host):
+        """A timer that rings while its generation ends rings for nobody: the next one waits for its own."""
+        instance_id = host.begin("overtaken", ["first", 1])
+        host.until(instance_id, lambda _: waits_for(host, instance_id, 0))
+        host.manage("POST", f"instances/{instance_id}/raiseEvent/first", json=1)
+        host.until(instance_id, lambda _: (15, -1) in host.stored_history(instance_id))
+        host.manage("POST", f"instances/{instance_id}/raiseEvent/last", json=2)
+
+        assert host.ended(instance_id).output == "the event"
+
 
 class TestFailuresAndRetries:
     def test_texts(self, host):

@@ -36,6 +36,15 @@ class EventType(IntEnum):
     EXECUTION_RESUMED = 20
 
 
+#: The kinds that answer a task of one execution; every other message is for whichever execution there is.
+ANSWERS = (
+    EventType.TASK_COMPLETED,
+    EventType.TASK_FAILED,
+    EventType.CHILD_COMPLETED,
+    EventType.CHILD_FAILED,
+    EventType.TIMER_FIRED,
+)
+
 #: How a status answer spells the kinds.
 DISPLAY_NAMES = {
     EventType.EXECUTION_STARTED: "ExecutionStarted",

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from localcloud.database import Database
-from localcloud.functions.durable.events import Event, Status, dump, stamp
+from localcloud.functions.durable.events import ANSWERS, Event, Status, dump, stamp
 from localcloud.functions.durable.walk import Kind, Task
 
 _TABLES = """
@@ -182,8 +182,14 @@ class Store:
         self.database.run("UPDATE instances SET output = ? WHERE instance_id = ?", output, instance_id)
 
     def new_generation(self, instance_id: str, execution_id: str, input_text: str) -> None:
-        """Begin anew under the same id: empty history, new execution and input."""
+        """Begin anew under the same id: empty history, new execution and input.
+
+        What answers the old execution's tasks and still waits is dropped: the new one numbers its tasks from 0 again.
+        """
         self.database.run("DELETE FROM history WHERE instance_id = ?", instance_id)
+        answers = ", ".join(str(int(kind)) for kind in ANSWERS)
+        sql = f"DELETE FROM inbox WHERE instance_id = ? AND json_extract(event, '$.EventType') IN ({answers})"  # noqa: S608
+        self.database.run(sql, instance_id)
         sql = "UPDATE instances SET execution_id = ?, input = ?, custom_status_set = 0 WHERE instance_id = ?"
         self.database.run(sql, execution_id, input_text, instance_id)
 
