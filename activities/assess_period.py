@@ -12,10 +12,12 @@ from activities.effects import Ask, effect
 from slipway import catalog, clock, paths
 from slipway.azure.lake import lake
 from slipway.catalog import Released
+from slipway.claim import End
 from slipway.decision import Decision, Seen, decide, needs_inputs
 from slipway.definition import Definition
 from slipway.due import due_at, late
 from slipway.failure import Failed, Failure, Kind
+from slipway.incident import Incident
 from slipway.listing import Entry, Folder, Listing
 from slipway.manifest import MANIFEST
 from slipway.period import Period
@@ -36,6 +38,8 @@ ACTIVITIES = {
     "give_up": "give_up",
     "close_outputs": "close_outputs",
     "end_jobs": "end_orphans",
+    "open_incident": "open_incident",
+    "resolve_incident": "resolve_incident",
     "raise_incident": "report_late",
 }
 #: How often a listing is taken again until two agree; a folder that never rests is asked for again later.
@@ -56,9 +60,12 @@ def assess_period(ask: Ask) -> dict[str, Any]:
     return decision_for(found, found.definition.period(ask["period"]))
 
 
-def decision_for(found: Released, period: Period) -> dict[str, Any]:
-    """The decision as one document: `activity` (None for none), why, when to ask again, and what the activity needs."""
-    seen, files = look(found, period)
+def decision_for(found: Released, period: Period, at_odds: bool = False) -> dict[str, Any]:
+    """The decision as one document: `activity` (None for none), why, when to ask again, and what the activity needs.
+
+    `at_odds`: the listings show that the incident may not fit the record, so it is read whatever the record says.
+    """
+    seen, files = look(found, period, at_odds)
     decision = decide(seen)
     planned = _plan(decision, seen, files)
     return {
@@ -87,23 +94,24 @@ def glance(found: Released, period: Period) -> Seen:
     return replace(seen, readiness=readiness, fingerprint=fingerprint(readiness.files) if wanted_now else None)
 
 
-def look(found: Released, period: Period) -> tuple[Seen, tuple[File, ...]]:
+def look(found: Released, period: Period, at_odds: bool = False) -> tuple[Seen, tuple[File, ...]]:
     """All that the decision about a period rests on, as the lake shows it now, and the selected input files.
 
     The inputs are looked at only if they matter; there are no files while they are not complete.
     """
-    seen = _without_inputs(found, period)
+    seen = _without_inputs(found, period, at_odds)
     if not needs_inputs(seen):
         return seen, ()
     readiness, files, found_fingerprint = assess_inputs(found.definition, period, found)
     return replace(seen, readiness=readiness, fingerprint=found_fingerprint), files
 
 
-def _without_inputs(found: Released, period: Period) -> Seen:
+def _without_inputs(found: Released, period: Period, at_odds: bool = False) -> Seen:
     definition = found.definition
     record, now = lake().period_at(definition.name, period)
     is_late = late(definition, period, now, found.first_released_at)
-    incident = lake().incident(definition.name, period) if is_late else None
+    published, last = (record["published"], record["last"]) if record else (None, None)
+    may_matter = at_odds or (is_late and not published) or (last and last["state"] != End.SUCCEEDED)
     due = due_at(definition, period)
     return Seen(
         now=now,
@@ -118,8 +126,13 @@ def _without_inputs(found: Released, period: Period) -> Seen:
         attempts=definition.limits.attempts,
         paused=False,
         record=record,
-        incident=incident["code"] if incident and incident["status"] == "open" else None,
+        incident=_open_incident(definition.name, period) if may_matter else None,
     )
+
+
+def _open_incident(model: str, period: Period) -> Incident | None:
+    incident = lake().incident(model, period)
+    return incident if incident and incident["status"] == "open" else None
 
 
 def assess_inputs(

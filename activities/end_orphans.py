@@ -8,15 +8,12 @@ import azure.durable_functions as df
 
 from activities.cancel_job import end
 from activities.effects import Ask, effect
-from activities.resolve_incident import resolve_by
+from activities.resolve_incident import act as resolve
 from slipway.azure.lake import lake
 from slipway.claim import orphan_ended
 from slipway.period import Period
 
 bp = df.Blueprint()
-
-#: The code of the incident that says so.
-WILL_NOT_END = "job-will-not-end"
 
 
 @bp.activity_trigger(input_name="ask")
@@ -36,7 +33,6 @@ def act(ask: Ask) -> dict[str, Any]:
     for job in record["orphans"]:
         if end(job):
             record = lake().change_period(model, period, lambda seen, _, job=job: orphan_ended(seen, job))  # type: ignore[misc]
-    incident = None if record["orphans"] else lake().incident(model, period)
-    if incident and incident["code"] == WILL_NOT_END:
-        resolve_by(model, period, "the job ended")
+    if not record["orphans"]:
+        resolve(ask)
     return {"left": len(record["orphans"])}

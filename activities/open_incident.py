@@ -7,12 +7,15 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.effects import Ask, effect
+from activities.resolve_incident import level
 from activities.send_incident import try_to_send
-from slipway import catalog
+from slipway import catalog, paths
+from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
+from slipway.failure import Failure, Kind
 from slipway.incident import opened
 from slipway.period import Period
-from slipway.run import RunId, job_name
+from slipway.run import RunId, parse_job_name
 
 bp = df.Blueprint()
 
@@ -20,18 +23,62 @@ bp = df.Blueprint()
 @bp.activity_trigger(input_name="ask")
 @effect
 def open_incident(ask: Ask) -> dict[str, Any]:
+    """See `act`."""
+    return act(ask)
+
+
+def act(ask: Ask) -> dict[str, Any]:
     """Open the incident of a failed run, or add to the one that is open. `ask`: the run, its failure and step.
 
-    A sink that does not take it now is told again by the reconciler: the run is not held up.
+    Where they are not told, as by the reconciler, the attempt's record tells them. A sink that does not take it now is
+    told again by the reconciler: the run is not held up.
     """
-    run = RunId.parse(ask["run"])
-    facts = {**ask["failure"], "run": run.text, "attempt": ask["attempt"], "step": ask["step"]}
-    return open_and_send(run.model, run.period, {**facts, "job": job_name(run, ask["attempt"])})
+    run, attempt = RunId.parse(ask["run"]), ask["attempt"]
+    told = ask if ask.get("failure") else _recorded(run, attempt)
+    facts = {**told["failure"], "run": run.text, "attempt": attempt, "step": told["step"]}
+    return open_and_send(run.model, run.period, facts)
 
 
 def open_and_send(model: str, period: Period, facts: dict[str, Any]) -> dict[str, Any]:
-    """Write the intent, then try to send it. `facts` as `slipway.incident.opened` takes them, but for the names."""
-    known = catalog.load(lake().control).models.get(model)
-    named = {**facts, "model": model, "period": str(period), "owner": known.definition.owner if known else None}
+    """Write the intent, then try to send it. `facts` as `slipway.incident.opened` takes them, but for names and job.
+
+    What was over by the time it was written is resolved at once, before anyone is told.
+    """
+    named = {**facts, **_job(facts), "model": model, "period": str(period), "owner": _owner(model)}
     incident = lake().change_incident(model, period, lambda seen, now: opened(seen, named, now))
+    incident = level(model, period) or incident
     return {"incident": incident["key"], "sent": try_to_send(incident)}
+
+
+def _recorded(run: RunId, attempt: int) -> dict[str, Any]:
+    record = lake().control.read(paths.attempt_record(run, attempt))
+    if record is not None and record.data["failure"]:
+        return record.data
+    failure = Failure(Kind.SLIPWAY, "not-recorded", f"Attempt {attempt} of {run} failed and left no record of why.")
+    return {"failure": failure.to_document(), "step": None}
+
+
+def _job(facts: dict[str, Any]) -> dict[str, Any]:
+    """The attempt's job, own or taken over, and the address of its log; neither where none was submitted."""
+    if facts.get("run") is None:
+        return {}
+    run, attempt = RunId.parse(facts["run"]), facts["attempt"]
+    record = lake().period(run.model, run.period)
+    holder: dict[str, Any] | None = record and record["claim"]
+    if holder is None or (holder["run"], holder["attempt"]) != (run.text, attempt):
+        ended = lake().control.read(paths.attempt_record(run, attempt))
+        holder = ended.data if ended else {"job": None}
+    if holder["job"] is None:
+        return {}
+    submitted = lake().control.read(paths.receipt(run, "submit_job", parse_job_name(holder["job"])[1]))
+    return {"job": holder["job"], "log": submitted.data["result"].get("studio") if submitted else None}
+
+
+def _owner(model: str) -> str | None:
+    """Who is called; None where the catalog does not say, which keeps no incident from being opened."""
+    try:
+        known = catalog.load(lake().control).models.get(model)
+    except Exception as error:
+        failure_of(error)  # raises again what is no foreseen failure
+        return None
+    return known.definition.owner if known else None

@@ -22,6 +22,6 @@ def report_late(ask: Ask) -> dict[str, Any]:
 
 
 def act(ask: Ask) -> dict[str, Any]:
-    """Open the period's incident: it names what blocks. It resolves when the period is published."""
+    """Open the period's incident: it names what blocks. It is over when the period is published or canceled."""
     failure = Failure(Kind.DATA, "late", ask["why"]).to_document()
     return open_and_send(ask["model"], Period.parse(ask["period"]), failure)

@@ -11,7 +11,7 @@ from activities.announce_outputs import announce
 from activities.effects import Ask, effect
 from activities.publish_outputs import deliver
 from activities.record_run import write_record
-from activities.resolve_incident import resolve
+from activities.resolve_incident import act as resolve
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
 from slipway.claim import DELIVERING, End, finish
@@ -43,7 +43,7 @@ def act(ask: Ask) -> dict[str, Any]:
     run = RunId.parse(claim["run"])
     deliver(record)
     write_record(claim, End.SUCCEEDED)
-    resolve(run)
+    resolve(ask)
     _try_to_announce(run)
     lake().change_period(
         run.model, period, lambda seen, now: finish(seen, run.text, claim["attempt"], End.SUCCEEDED, now)

@@ -22,9 +22,16 @@ def send(incident: dict[str, Any]) -> None:
         return
     model, period = incident["model"], Period.parse(incident["period"])
     seen = lake().change_incident(model, period, lambda known, _: offered(known))
-    if unsent(seen):
+    if not unsent(seen):
+        return
+    taken = False
+    try:
         webhook.send(event(seen, f"slipway/{settings().installation}", links(seen)))
-        lake().change_incident(model, period, lambda known, _: sent(known, seen["revision"], seen["status"]))
+        taken = True
+    finally:
+        lake().change_incident(
+            model, period, lambda known, _: sent(known, seen["revision"], seen["status"], taken=taken)
+        )
 
 
 def try_to_send(incident: dict[str, Any]) -> bool:

@@ -13,12 +13,23 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from slipway.claim import DELIVERING, START_AGAIN, End, Record, is_dead, unheard
+from slipway.incident import Incident, over
 from slipway.period import Period
 from slipway.readiness import Readiness
 from slipway.run import RunId
 
 Action = Literal[
-    "nothing", "wait", "start", "next_attempt", "roll_forward", "give_up", "close_outputs", "end_jobs", "raise_incident"
+    "nothing",
+    "wait",
+    "start",
+    "next_attempt",
+    "roll_forward",
+    "give_up",
+    "close_outputs",
+    "end_jobs",
+    "open_incident",
+    "resolve_incident",
+    "raise_incident",
 ]
 
 #: How long to wait before looking at an orphan job again.
@@ -41,7 +52,7 @@ class Seen:
     attempts: int  #: how many attempts may be made without a person
     paused: bool
     record: Record | None
-    incident: str | None  #: the code of the open incident, if one is open
+    incident: Incident | None  #: the open one; None also where nothing says that it may matter
     fingerprint: str | None = None  #: of the selected inputs, when they are complete
     readiness: Readiness | None = None
 
@@ -96,6 +107,8 @@ def _by_record(seen: Seen, record: Record) -> Decision | None:
 
 def _leftovers(seen: Seen, record: Record) -> Decision | None:
     """What ended runs have left to do, beside a run that is well as much as after it."""
+    if untold := _untold(seen, record):
+        return untold
     for retired in record["retired"]:
         if seen.now >= datetime.fromisoformat(retired["close_after"]):
             return Decision(
@@ -103,6 +116,24 @@ def _leftovers(seen: Seen, record: Record) -> Decision | None:
             )
     if record["orphans"]:
         return Decision("end_jobs", "jobs whose run has ended may still run", seen.now + ORPHAN_AGAIN)
+    return None
+
+
+def _untold(seen: Seen, record: Record) -> Decision | None:
+    """What the incident does not say of how the runs ended, whatever of opening and resolving was lost or came late.
+
+    A run that is ending or on its way to readers has a step of its own that tells.
+    """
+    claim, last = record["claim"], record["last"]
+    if seen.incident is not None:
+        by = over(seen.incident, record)
+        return Decision("resolve_incident", f"its incident is over: {by}") if by else None
+    if record["waived"] or (claim and (claim["ending"] or claim["stage"] in DELIVERING)):
+        return None
+    if last and last["state"] == End.FAILED:
+        return Decision(
+            "open_incident", f"{last['run']} failed, and no incident says so", None, last["run"], last["attempt"]
+        )
     return None
 
 

@@ -1,8 +1,12 @@
-"""Incidents: one for each (model, period), opened by failure or lateness, resolved by publication. Pure.
+"""Incidents: one for each (model, period), opened by failure or lateness, resolved when the record shows it over. Pure.
 
-The record in the lake is the outbox: it holds the state that people should see (`status`, with a `revision` that grows
-with every change), the revision that the sink has taken, and the last one it was offered: an answer may have been
-lost. What is sent is the state as it is now, never a queue of messages, so a recovery can overtake the alarm.
+Steps open and resolve it, some of them late, some never; the period's record alone says whether it is over (`over`).
+Whoever opens it compares the two afterwards, and `decide` compares them again: what was lost or overtaken is levelled.
+
+The incident in the lake is the outbox: it holds the state that people should see (`status`, with a `revision` that
+grows with every change), the revision that the sink has taken, and the last one it was offered: an answer may have been
+lost. What is sent is the state as it is now, never a queue of messages, so a recovery can overtake the alarm. A
+receiver that knows two revisions goes by the greater.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from slipway.claim import End, Record, Stage
 from slipway.failure import redact
 
 Incident = dict[str, Any]
@@ -20,6 +25,11 @@ OPENED, UPDATED, RESOLVED = "Slipway.Incident.Opened", "Slipway.Incident.Updated
 
 #: What the sink has taken (revision, status) and was last offered (revision), before anything was sent.
 NEVER_SENT = {"revision": 0, "status": None, "offered": 0}
+
+#: The codes of the incidents that tell of no failed run: an input is missing at the due time; a job goes on running.
+LATE, WILL_NOT_END = "late", "job-will-not-end"
+#: The step of an incident that says: what this period needs cannot even be told. Whoever can tell again resolves it.
+ASKING = "assess_period"
 
 #: What to do first, by kind of failure.
 FIRST_STEPS = {
@@ -38,17 +48,16 @@ def key(model: str, period: str) -> str:
 def opened(incident: Incident | None, facts: Mapping[str, Any], now: datetime) -> Incident:
     """The incident after a failure: opened, opened again, or updated by a retry.
 
-    `facts`: model, period, owner, kind, code, message, and where there is one run, attempt, step, job, log. The same
-    failure of the same attempt told twice is no change.
+    `facts`: model, period, owner, kind, code, message, transient, and where there is one run, attempt, step, job, log
+    (an address). The same failure of the same attempt told twice is no change, nor is an earlier attempt's told late.
     """
     told = {name: facts.get(name) for name in ("kind", "code", "run", "attempt", "step", "job", "log", "owner")}
-    told["message"] = redact(str(facts["message"]))
-    if (
-        incident is not None
-        and incident["status"] == "open"
-        and all(incident[name] == value for name, value in told.items())
-    ):
-        return incident
+    told |= {name: redact(str(facts[name])) for name in ("message", "log") if facts.get(name)}
+    told["tried"] = _tried(facts)
+    if incident is not None and incident["status"] == "open":
+        overtaken = incident["run"] and incident["run"] == told["run"] and incident["attempt"] > told["attempt"]
+        if overtaken or all(incident.get(name) == value for name, value in told.items()):
+            return incident
     before = incident or {"revision": 0, "sent": dict(NEVER_SENT), "occurrences": 0, "opened_at": None}
     is_open = before.get("status") == "open"
     return {
@@ -69,12 +78,56 @@ def opened(incident: Incident | None, facts: Mapping[str, Any], now: datetime) -
     }
 
 
-def resolved(incident: Incident | None, by: str, now: datetime) -> Incident | None:
-    """The incident after `by` (a run's id) was published; None where there is nothing to resolve."""
-    if incident is None or incident["status"] != "open":
+def _tried(facts: Mapping[str, Any]) -> str | None:
+    """What was tried before a person is called; None where there is nothing to try."""
+    if facts.get("attempt") is None:
+        return None
+    again = ", its last step again until its tries were used up" if facts.get("transient") else ""
+    return f"{facts['attempt']} attempt{'s' if facts['attempt'] > 1 else ''} of this run{again}"
+
+
+def over(incident: Incident, record: Record | None) -> str | None:
+    """What ended the incident: the run that was published, or a few words. None while the record calls for it.
+
+    It does while the attempt that ended last, or is ending, has failed; while outputs are on their way, since whoever
+    delivers them tells; while a job without a run is left, if that is what it says; until the question is answered, if
+    it says that it fails; and if it says that inputs are late, until the period is published or its run canceled.
+    """
+    claim, last = (record["claim"], record["last"]) if record else (None, None)
+    end: Record | None = last
+    if claim and claim["stage"] == Stage.PUBLISHED:
+        end = {"run": claim["run"], "state": End.SUCCEEDED}
+    elif claim and claim["ending"]:
+        end = {"run": claim["run"], "state": claim["ending"]}
+    if incident["step"] == ASKING or (incident["code"] == WILL_NOT_END and record and record["orphans"]):
+        return None
+    if record and record["waived"]:
+        return f"waived by {record['waived']['by']}"
+    if (end and end["state"] == End.FAILED) or (claim and claim["stage"] == Stage.PUBLISHING):
+        return None
+    if incident["code"] == LATE and not (record and record["published"]):
+        missed_since = end is last is not None and last["at"] <= incident["opened_at"]
+        return f"{end['run']} was canceled" if end and end["state"] == End.CANCELED and not missed_since else None
+    if incident["code"] == WILL_NOT_END or end is None:
+        return "no job is left and nothing has failed"
+    return str(end["run"]) if end["state"] == End.SUCCEEDED else f"{end['run']} was {end['state']}"
+
+
+def resolved(incident: Incident | None, revision: int, by: str, now: datetime) -> Incident | None:
+    """The incident after it was seen to be over at this revision; None where a later one says something else."""
+    if incident is None or incident["status"] != "open" or incident["revision"] != revision:
         return None
     changed = {"status": "resolved", "resolved_at": now.isoformat(), "resolved_by": by, "updated_at": now.isoformat()}
-    return {**incident, **changed, "revision": incident["revision"] + 1}
+    return {**incident, **changed, "revision": revision + 1}
+
+
+def at_odds(incident: Mapping[str, str] | None, record: Mapping[str, str] | None) -> bool:
+    """Whether what the listings show of incident and record (see both `index`) may not fit: `decide` must be asked."""
+    shown, known = incident or {}, record or {}
+    is_open = shown.get("status") == "open"
+    if is_open and shown.get("code") == LATE:
+        return known.get("open", "yes") != "yes"
+    return is_open != (known.get("failed") == "yes")
 
 
 def offered(incident: Incident | None) -> Incident | None:
@@ -87,11 +140,18 @@ def offered(incident: Incident | None) -> Incident | None:
     return {**incident, "sent": {**incident["sent"], "offered": incident["revision"]}}
 
 
-def sent(incident: Incident | None, revision: int, status: str) -> Incident | None:
-    """The incident after the sink took the state of this revision; an older revision than the last taken is no news."""
-    if incident is None or revision <= incident["sent"]["revision"]:
+def sent(incident: Incident | None, revision: int, status: str, *, taken: bool = True) -> Incident | None:
+    """The incident after the state of this revision was sent, and `taken` by the sink or left without an answer.
+
+    If the sink has taken a later state meanwhile, nobody knows which of the two reached it last: the present state gets
+    a new revision and is told again.
+    """
+    if incident is None or revision == incident["sent"]["revision"]:
         return None
-    return {**incident, "sent": {**incident["sent"], "revision": revision, "status": status}}
+    if revision < incident["sent"]["revision"]:
+        told = {**incident["sent"], "status": status}
+        return {**incident, "revision": incident["revision"] + 1, "sent": told}
+    return {**incident, "sent": {**incident["sent"], "revision": revision, "status": status}} if taken else None
 
 
 def unsent(incident: Incident) -> bool:
@@ -116,7 +176,7 @@ def event(incident: Incident, source: str, links: Mapping[str, str]) -> dict[str
         "time": incident["updated_at"],
         "subject": f"{incident['model']}/{incident['period']}",
         "datacontenttype": "application/json",
-        "data": {**shown, "title": title(incident), "links": dict(links)},
+        "data": {**shown, "title": title(incident), "text": text(incident, links), "links": dict(links)},
     }
 
 
@@ -126,6 +186,18 @@ def title(incident: Incident) -> str:
     return f"{incident['model']} {incident['period']}: {message[:160]}"
 
 
+def text(incident: Incident, links: Mapping[str, str]) -> str:
+    """All that on-call needs to begin, a line each: what happened, where, what was tried, what to do first, links."""
+    where = ", ".join(f"{name} {incident[name]}" for name in ("step", "run", "attempt", "job") if incident[name])
+    lines = {"Where": where, "Tried": incident["tried"], "First": incident["first_step"], "Log": incident["log"]}
+    lines |= {name.capitalize(): link for name, link in links.items()}
+    return "\n".join([incident["message"], *(f"{name}: {line}" for name, line in lines.items() if line)])
+
+
 def index(incident: Incident) -> dict[str, str]:
     """What a listing of incidents shows as metadata."""
-    return {"status": incident["status"], "unsent": "yes" if unsent(incident) else "no"}
+    return {
+        "status": incident["status"],
+        "code": incident["code"],
+        "unsent": "yes" if unsent(incident) else "no",
+    }

@@ -17,7 +17,16 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import close_outputs, end_orphans, give_up, report_late, roll_forward, start_run
+from activities import (
+    close_outputs,
+    end_orphans,
+    give_up,
+    open_incident,
+    report_late,
+    resolve_incident,
+    roll_forward,
+    start_run,
+)
 from activities.assess_period import decision_for, list_folders
 from activities.send_incident import try_to_send
 from slipway import catalog, clock, paths
@@ -50,6 +59,8 @@ ACTS = {
     "give_up": give_up.act,
     "close_outputs": close_outputs.act,
     "end_orphans": end_orphans.act,
+    "open_incident": open_incident.act,
+    "resolve_incident": resolve_incident.act,
     "report_late": report_late.act,
 }
 

@@ -464,7 +464,7 @@ def test_a_record_does_not_grow_with_requests() -> None:
             {"open": "claim", "ask": (NOON + HOUR).isoformat()},
             id="owned: ask at its deadline",
         ),
-        pytest.param(an_ended(End.FAILED), {"open": "yes"}, id="failed: new data may come"),
+        pytest.param(an_ended(End.FAILED), {"open": "yes", "failed": "yes"}, id="failed: new data may come"),
         pytest.param(an_ended(End.SUCCEEDED), {"open": "no"}, id="published: nothing to do"),
         pytest.param(
             an_ended(End.SUCCEEDED, OTHER, an_ended(End.SUCCEEDED)),
@@ -473,7 +473,7 @@ def test_a_record_does_not_grow_with_requests() -> None:
         ),
         pytest.param(
             finish(a_record(), RUN, 1, End.FAILED, NOON, orphans=("job",)),
-            {"open": "yes", "ask": NOON.isoformat()},
+            {"open": "yes", "failed": "yes", "ask": NOON.isoformat()},
             id="a job that would not end: ask at every pass",
         ),
         pytest.param({**an_ended(End.FAILED), "waived": {"by": "ann"}}, {"open": "no"}, id="waived"),

@@ -10,8 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.claim import DELIVERING, START_AGAIN, End, Record, Stage, finish, new_record, reserve, wish_cancel
+from slipway.claim import (
+    DELIVERING,
+    START_AGAIN,
+    End,
+    Record,
+    Stage,
+    condemn,
+    finish,
+    new_record,
+    reserve,
+    resume,
+    take,
+    wish_cancel,
+)
 from slipway.decision import Decision, Seen, decide, needs_inputs, next_run
+from slipway.incident import LATE, WILL_NOT_END, Incident, opened
 from slipway.period import Period
 from slipway.readiness import InputReadiness, Readiness, State
 from slipway.run import RunId
@@ -29,6 +43,12 @@ def a_readiness(*, ready: bool = True, blocks: str = "flights: has no data", ask
     state = State.ARRIVED if ready else State.WAITING
     one = InputReadiness("flights", state, NOON, 1, 10, None if ready else blocks, ask_again)
     return Readiness("flight-delay", PERIOD, ready, (one,), ())
+
+
+def an_incident(code: str = "job-failed", run: str | None = RUN, attempt: int | None = 1) -> Incident:
+    """Build an open incident."""
+    facts = {"model": "flight-delay", "period": "2013-01", "kind": "data", "code": code, "message": "m"}
+    return opened(None, {**facts, "run": run, "attempt": attempt}, NOON)
 
 
 def a_view(record: Record | None = None, fingerprint: str | None = THESE, **facts: Any) -> Seen:
@@ -59,7 +79,9 @@ def a_dead(stage: Stage, automatic: int = 1) -> Record:
     return {**record, "claim": {**record["claim"], "automatic": automatic, "deadline": NOON.isoformat()}}
 
 
-ORPHANED = finish(a_record(), RUN, 1, End.FAILED, NOON, orphans=("job",))
+TOLD = an_incident()
+ORPHANED = finish(a_record(), RUN, 1, End.CANCELED, NOON, orphans=("job",))
+RESUMED = take(resume(an_ended(End.FAILED), RUN, {"kind": "resume"}, NOON), RUN, 2, "two", NOON)
 TWICE_PUBLISHED = an_ended(End.SUCCEEDED, OTHER, an_ended(End.SUCCEEDED))
 DAY_LATER = NOON + timedelta(hours=24)
 
@@ -75,10 +97,55 @@ TABLE = [
     # Lateness
     pytest.param(a_view(fingerprint=None, due=NOON + SECOND), "wait", id="missing a second before it is due: wait"),
     pytest.param(a_view(fingerprint=None, due=NOON), "raise_incident", id="missing when due: an incident"),
-    pytest.param(a_view(fingerprint=None, due=NOON, incident="late"), "wait", id="missing, and told so: wait"),
+    pytest.param(
+        a_view(fingerprint=None, due=NOON, incident=an_incident(LATE, None, None)),
+        "wait",
+        id="missing, and told so: wait",
+    ),
     pytest.param(a_view(due=NOON), "start", id="complete after it was due: start"),
     pytest.param(
         a_view(an_ended(End.SUCCEEDED), None, due=NOON), "wait", id="missing again after a publication: no alarm"
+    ),
+    # Incidents that were lost, came late, or are over
+    pytest.param(
+        a_view(an_ended(End.FAILED), incident=None), "open_incident", id="IN-6 failed, and no incident says so: open it"
+    ),
+    pytest.param(
+        a_view(an_ended(End.SUCCEEDED), incident=TOLD), "resolve_incident", id="IN-3 published since: resolve"
+    ),
+    pytest.param(
+        a_view(an_ended(End.CANCELED), incident=TOLD), "resolve_incident", id="failed, then canceled: resolve"
+    ),
+    pytest.param(a_view(an_ended(End.SUPERSEDED), incident=TOLD), "resolve_incident", id="then superseded: resolve"),
+    pytest.param(a_view(RESUMED, incident=TOLD), "wait", id="resumed: the incident is open until the attempt ended"),
+    pytest.param(a_view(RESUMED), "open_incident", id="resumed, and the failure before is told nowhere: open"),
+    pytest.param(
+        a_view(condemn(RESUMED, "two", "job-failed")), "wait", id="failing once more: the run itself tells it"
+    ),
+    pytest.param(
+        a_view(a_dead(Stage.PUBLISHING), incident=an_incident("reader-unknown")),
+        "roll_forward",
+        id="PB-5 cannot be delivered, and told so: go on trying",
+    ),
+    pytest.param(
+        a_view({**an_ended(End.CANCELED), "orphans": ["job"]}, incident=an_incident(WILL_NOT_END, None, None)),
+        "end_jobs",
+        id="IN-4 a canceled run's job goes on, and told so: go on ending it",
+    ),
+    pytest.param(
+        a_view(an_ended(End.CANCELED), incident=an_incident(WILL_NOT_END, None, None)),
+        "resolve_incident",
+        id="IN-4 the job has ended since: resolve",
+    ),
+    pytest.param(
+        a_view(an_ended(End.FAILED), incident=an_incident(WILL_NOT_END, None, None)),
+        "nothing",
+        id="the job has ended since, the run had failed: nothing",
+    ),
+    pytest.param(
+        a_view({**an_ended(End.FAILED), "waived": {"by": "ann"}}, incident=TOLD),
+        "resolve_incident",
+        id="failed, then waived: resolve",
     ),
     # A run is active
     pytest.param(a_view(a_record(Stage.RUNNING)), "wait", id="a live owner: wait"),
@@ -114,19 +181,27 @@ TABLE = [
     pytest.param(
         a_view(an_ended(End.SUCCEEDED), OTHERS, takes_corrections=False), "nothing", id="corrected too late: nothing"
     ),
-    pytest.param(a_view(an_ended(End.FAILED)), "nothing", id="failed with these inputs: nothing"),
+    pytest.param(a_view(an_ended(End.FAILED), incident=TOLD), "nothing", id="failed with these inputs: nothing"),
     pytest.param(a_view(an_ended(End.CANCELED)), "nothing", id="canceled with these inputs: nothing"),
-    pytest.param(a_view(an_ended(End.FAILED), OTHERS), "start", id="failed, now other inputs: start"),
+    pytest.param(a_view(an_ended(End.FAILED), OTHERS, incident=TOLD), "start", id="failed, now other inputs: start"),
     pytest.param(
-        a_view({**an_ended(End.SUCCEEDED), "last": {**an_ended(End.FAILED)["last"], "fingerprint": OTHERS}}),
+        a_view(
+            {**an_ended(End.SUCCEEDED), "last": {**an_ended(End.FAILED)["last"], "fingerprint": OTHERS}}, incident=TOLD
+        ),
         "nothing",
         id="others failed since, now again what is published: nothing",
     ),
     pytest.param(a_view(an_ended(End.SUPERSEDED)), "start", id="ST-1 superseded, inputs at rest: start"),
     pytest.param(a_view(an_ended(End.SUCCEEDED), version="b" * 12), "nothing", id="a new release: nothing"),
-    pytest.param(a_view(an_ended(End.FAILED), version="b" * 12), "nothing", id="a release after a failure: nothing"),
     pytest.param(
-        a_view(an_ended(End.FAILED), OTHERS, on_new_data="ask"), "start", id="failed, ask, other inputs: start"
+        a_view(an_ended(End.FAILED), version="b" * 12, incident=TOLD),
+        "nothing",
+        id="a release after a failure: nothing",
+    ),
+    pytest.param(
+        a_view(an_ended(End.FAILED), OTHERS, on_new_data="ask", incident=TOLD),
+        "start",
+        id="failed, ask, other inputs: start",
     ),
 ]
 
@@ -221,6 +296,11 @@ records = st.builds(
     retired=st.lists(moments.map(lambda at: {"run": OTHER, "attempt": 1, "close_after": at.isoformat()}), max_size=2),
     orphans=st.lists(st.sampled_from(["job-1", "job-2"]), unique=True),
 )
+incidents = st.builds(
+    lambda code, at: {**an_incident(code), "opened_at": at.isoformat()},
+    st.sampled_from([LATE, WILL_NOT_END, "job-failed"]),
+    moments,
+)
 readinesses = st.builds(a_readiness, ready=st.booleans(), ask_again=st.none() | moments)
 
 
@@ -241,7 +321,7 @@ def views(draw: st.DrawFn) -> Seen:
         attempts=draw(st.integers(1, 4)),
         paused=draw(st.booleans()),
         record=draw(st.none() | records),
-        incident=draw(st.none() | st.just("late")),
+        incident=draw(st.none() | incidents),
         fingerprint=draw(fingerprints) if readiness.ready else None,
         readiness=readiness,
     )
@@ -275,7 +355,7 @@ def test_any_view_has_one_answer(seen: Seen) -> None:
 
     assert decide(replace(seen)) == decision
     assert decision.why
-    if decision.action in ("start", "next_attempt", "roll_forward", "give_up", "close_outputs"):
+    if decision.action in ("start", "next_attempt", "roll_forward", "give_up", "close_outputs", "open_incident"):
         assert decision.run is not None
         assert decision.attempt is not None
 
@@ -321,9 +401,28 @@ def test_beside_a_claim_nothing_is_decided_but_about_that_claim(seen: Seen) -> N
     elif dead:
         assert decision.action in ("next_attempt", "give_up")
     else:
-        assert decision.action in ("wait", "start", "end_jobs", "close_outputs")
+        leftovers = ("end_jobs", "close_outputs", "open_incident", "resolve_incident")
+        assert decision.action in ("wait", "start", *leftovers)
     if decision.action == "next_attempt":
         assert claim["automatic"] < seen.attempts
+
+
+@given(quiet_views | views())
+def test_an_incident_is_not_opened_only_to_be_resolved(seen: Seen) -> None:
+    """I10: what is decided about incidents settles: the one a decision opens is not over by the next."""
+    decision = decide(seen)
+    if decision.action in ("open_incident", "raise_incident"):
+        assert seen.incident is None
+        code = LATE if decision.action == "raise_incident" else "job-failed"
+        told = {**an_incident(code, decision.run, decision.attempt), "opened_at": seen.now.isoformat()}
+        assert decide(replace(seen, incident=told)).action not in (
+            "open_incident",
+            "raise_incident",
+            "resolve_incident",
+        )
+    if decision.action == "resolve_incident":
+        assert seen.incident is not None
+        assert decide(replace(seen, incident=None)).action != "open_incident"
 
 
 @given(quiet_views | views())

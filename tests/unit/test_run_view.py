@@ -175,7 +175,7 @@ def test_a_period_incident_is_shown_where_it_is_the_runs_own() -> None:
     foreign = opened(None, a_failure(run=OTHER), NOON)
 
     assert a_view(incident=incident)["incident"]["status"] == "open"
-    assert a_view(incident=resolved(incident, OTHER, NOON))["incident"]["status"] == "resolved"
+    assert a_view(incident=resolved(incident, incident["revision"], OTHER, NOON))["incident"]["status"] == "resolved"
     assert a_view(incident=foreign)["incident"] is None
     assert a_view()["incident"] is None
 
