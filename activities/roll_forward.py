@@ -9,6 +9,7 @@ import azure.durable_functions as df
 
 from activities.announce_outputs import announce
 from activities.effects import Ask, effect
+from activities.open_incident import open_and_send
 from activities.publish_outputs import deliver
 from activities.record_run import write_record
 from activities.resolve_incident import act as resolve
@@ -33,7 +34,8 @@ def act(ask: Ask) -> dict[str, Any]:
     """Open the gate, write pointer and record, resolve, announce, and free the period: whatever of it is left.
 
     What died was beyond the point of no return, so nothing is decided here; every effect finds its own first work.
-    Consumers are woken by the reconciler, which sees the pointer move.
+    Consumers are woken by the reconciler, which sees the pointer move. What keeps failing until a person acts (a reader
+    that the settings no longer know, outputs that were deleted) is the period's incident, and goes on being tried.
     """
     period = Period.parse(ask["period"])
     record = lake().period(ask["model"], period)
@@ -41,8 +43,15 @@ def act(ask: Ask) -> dict[str, Any]:
     if record is None or claim is None or claim["stage"] not in DELIVERING:
         return {"rolled": False}
     run = RunId.parse(claim["run"])
-    deliver(record)
-    write_record(claim, End.SUCCEEDED)
+    try:
+        deliver(record)
+        write_record(claim, End.SUCCEEDED)
+    except Exception as error:
+        failure = failure_of(error)  # raises again what is no foreseen failure
+        if not failure.transient:
+            facts = {**failure.to_document(), "run": run.text, "attempt": claim["attempt"], "step": "roll_forward"}
+            open_and_send(run.model, run.period, facts)
+        raise
     resolve(ask)
     _try_to_announce(run)
     lake().change_period(
