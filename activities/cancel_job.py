@@ -7,6 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.effects import Ask, effect
+from slipway.azure.failures import failure_of
 from slipway.azure.jobs import jobs
 
 bp = df.Blueprint()
@@ -26,3 +27,12 @@ def end(job: str) -> bool:
         return True
     jobs().cancel(job)
     return False
+
+
+def try_to_end(job: str) -> bool:
+    """As `end`; False where the service cannot be asked now, which is for the next look."""
+    try:
+        return end(job)
+    except Exception as error:
+        failure_of(error)  # raises again what is no foreseen failure
+        return False

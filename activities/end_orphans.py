@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
 
-from activities.cancel_job import end
+from activities.cancel_job import try_to_end
 from activities.effects import Ask, effect
+from activities.open_incident import open_and_send
 from activities.resolve_incident import act as resolve
 from slipway.azure.lake import lake
-from slipway.claim import orphan_ended
+from slipway.claim import Record, orphan_ended
+from slipway.failure import Failure, Kind
+from slipway.incident import WILL_NOT_END
 from slipway.period import Period
 
 bp = df.Blueprint()
+
+#: How long a job may take to end after its run, before a person is called. Most were asked for half an hour by then.
+PATIENCE = timedelta(minutes=15)
 
 
 @bp.activity_trigger(input_name="ask")
@@ -26,13 +33,27 @@ def end_orphans(ask: Ask) -> dict[str, Any]:
 def act(ask: Ask) -> dict[str, Any]:
     """Cancel each of the period's orphans; one that is seen ended is struck from the record.
 
-    With the last of them goes the incident that says a job would not end, if that is what is open.
+    Where one goes on running although its run did not fail, that is the period's incident, until the last has ended.
     """
     model, period = ask["model"], Period.parse(ask["period"])
-    record = lake().period(model, period) or {"orphans": []}
+    seen, now = lake().period_at(model, period)
+    record = seen or {"orphans": []}
     for job in record["orphans"]:
-        if end(job):
+        if try_to_end(job):
             record = lake().change_period(model, period, lambda seen, _, job=job: orphan_ended(seen, job))  # type: ignore[misc]
     if not record["orphans"]:
         resolve(ask)
+    elif _is_patience_over(record, now) and not _is_open(lake().incident(model, period)):
+        message = f"{', '.join(record['orphans'])} goes on running after being canceled; it is canceled every minute."
+        open_and_send(model, period, Failure(Kind.PLATFORM, WILL_NOT_END, message).to_document())
     return {"left": len(record["orphans"])}
+
+
+def _is_patience_over(record: Record, now: datetime) -> bool:
+    """A job that was left beside a run that goes on was asked for long before it was left."""
+    last = record["last"]
+    return last is None or now >= datetime.fromisoformat(last["at"]) + PATIENCE
+
+
+def _is_open(incident: dict[str, Any] | None) -> bool:
+    return incident is not None and incident["status"] == "open"

@@ -6,12 +6,11 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.cancel_job import end
+from activities.cancel_job import try_to_end
 from activities.effects import Ask, effect
 from activities.open_incident import open_and_send
 from activities.record_run import write_record
 from activities.withdraw_rights import withdraw
-from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
 from slipway.claim import End, Refused, finish
 from slipway.claim import give_up as give_up_claim
@@ -49,15 +48,7 @@ def act(ask: Ask) -> dict[str, Any]:
         facts = {**failure, "run": run.text, "attempt": attempt, "step": claim["stage"]}
         open_and_send(run.model, run.period, facts)
     write_record(claim, state, failure, claim["stage"])
-    orphans = tuple(name for number in range(1, attempt + 1) if not _ended(name := job_name(run, number)))
+    orphans = tuple(name for number in range(1, attempt + 1) if not try_to_end(name := job_name(run, number)))
     withdraw(run, attempt)
     lake().change_period(run.model, run.period, lambda seen, now: finish(seen, run.text, attempt, state, now, orphans))
     return {"given_up": True}
-
-
-def _ended(job: str) -> bool:
-    try:
-        return end(job)
-    except Exception as error:
-        failure_of(error)  # raises again what is no foreseen failure
-        return False
