@@ -1,0 +1,117 @@
+"""Incidents tell the truth: what was lost, came late or was ended by a person is put right within a pass."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.storage.blob import BlobClient
+
+from slipway.incident import index, opened
+from tests.flows.sink import Sink
+from tests.flows.yard import Yard
+from tests.running import eventually
+
+DAY = "2024-01-01"
+
+
+def test_a_person_who_cancels_what_had_failed_ends_its_incident(yard: Yard, sink: Sink) -> None:
+    """I10: open while the latest attempt that ended failed; a canceled one is a person's decision."""
+    model = yard.a_model("incident-canceled", timeout=8)
+    yard.land(f"{model}/{DAY}", {"a.txt": "hang"})
+    run = yard.ended(model, DAY, "failed")["run"]
+    assert yard.period(model, DAY)["incident"]["status"] == "open"
+
+    assert yard.call("POST", f"runs/{run}/resume", {"reason": "once more"})[0] == 202
+    assert yard.call("POST", f"runs/{run}/cancel", {"reason": "no, never mind"})[0] == 202
+    yard.ended(model, DAY, "canceled")
+
+    eventually(lambda: sink.told(model) == [("Opened", "job-timed-out"), ("Resolved", "job-timed-out")])
+    assert sink.last(model)["resolved_by"] == f"{run} was canceled"
+
+
+def test_an_alarm_that_is_written_after_the_recovery_is_taken_back_untold(yard: Yard, sink: Sink) -> None:
+    """IN-3: the sender of attempt 1 slept until its period was published, and died when it had opened the incident."""
+    model = yard.a_model("incident-overtaken")
+    yard.land(f"{model}/{DAY}", {"a.txt": "good"})
+    published = yard.published(model, DAY)
+    facts = {"model": model, "period": DAY, "kind": "model", "code": "job-failed", "message": "it had failed"}
+    late = opened(None, {**facts, "run": published["run"], "attempt": 1}, datetime.now(UTC))
+
+    write(yard, f"incidents/{model}/{DAY}.json", late, index(late))
+
+    eventually(lambda: yard.period(model, DAY)["incident"]["status"] == "resolved")
+    yard.reconciled()
+    assert sink.told(model) == []
+
+
+def test_a_failure_whose_incident_was_lost_is_told_by_the_next_pass(yard: Yard, sink: Sink) -> None:
+    """IN-6: with the failed step, its job and its log, as the attempt's record has them."""
+    model = yard.a_model("incident-lost")
+    where = {"service": "storage", "operation": "PutBlob", "name": f"control/incidents/{model}/*"}
+    yard.fault({"status": 403, "code": "AuthorizationPermissionMismatch"}, **where)
+    yard.land(f"{model}/{DAY}", {"a.txt": "fail"})
+    run = yard.ended(model, DAY, "failed")
+    assert run["incident"] is None
+
+    yard.calm()
+
+    eventually(lambda: sink.told(model) == [("Opened", "job-failed")])
+    told = sink.last(model)
+    assert (told["run"], told["attempt"], told["step"]) == (run["run"], 1, "await_job")
+    assert told["log"] == run["links"]["studio"]
+    assert told["text"].splitlines()[0] == run["failure"]["message"]
+    assert f"job {run['run']}-a1" in told["text"]
+
+
+def test_what_cannot_be_delivered_calls_a_person_until_it_can(yard: Yard, sink: Sink) -> None:
+    """PB-5 (I9): beyond the point of no return there is no failing, but somebody has to know."""
+    model = yard.a_model("incident-undelivered")
+    where = {"service": "storage", "operation": "PutBlob", "name": f"models/{model}/published/*"}
+    yard.fault({"status": 403, "code": "AuthorizationPermissionMismatch"}, **where)
+    yard.land(f"{model}/{DAY}", {"a.txt": "good"})
+    eventually(lambda: (yard.period(model, DAY)["active"] or {}).get("stage") == "publishing", 40)
+
+    yard.cloud.advance("31m")
+
+    eventually(lambda: sink.told(model) == [("Opened", "access")])
+    assert sink.last(model)["step"] == "roll_forward"
+    yard.reconciled()
+    yard.reconciled()
+    assert sink.told(model) == [("Opened", "access")]
+    yard.calm()
+    yard.published(model, DAY)
+    eventually(lambda: sink.told(model) == [("Opened", "access"), ("Resolved", "access")])
+
+
+def test_a_canceled_job_that_goes_on_running_calls_a_person_until_it_has_ended(yard: Yard, sink: Sink) -> None:
+    """IN-4 (I7): the service refuses to end it; it is asked again and again, and an incident says so."""
+    model = yard.a_model("incident-unending", timeout=100_000)
+    yard.fault({"status": 500}, service="aml", operation="CancelJob", name=f"{model}--*")
+    yard.land(f"{model}/{DAY}", {"a.txt": "hang"})
+    run = eventually(lambda: (yard.period(model, DAY)["active"] or {}).get("run"))
+    eventually(lambda: yard.job_states(run).get(f"{run}-a1") == "Running", 40)
+    assert yard.call("POST", f"runs/{run}/cancel", {"reason": "no longer needed"})[0] == 202
+
+    def handed_over() -> bool:
+        yard.cloud.advance("10m")
+        return yard.period(model, DAY)["active"] is None
+
+    eventually(handed_over, 60)
+    assert yard.run(run)["state"] == "canceled"
+    yard.cloud.advance("16m")
+
+    eventually(lambda: sink.told(model) == [("Opened", "job-will-not-end")])
+    assert f"{run}-a1" in sink.last(model)["message"]
+    yard.calm()
+    yard.cloud.advance("2m")
+    eventually(lambda: sink.told(model) == [("Opened", "job-will-not-end"), ("Resolved", "job-will-not-end")])
+    assert yard.job_states(run)[f"{run}-a1"] == "Canceled"
+
+
+def write(yard: Yard, path: str, record: dict[str, Any], metadata: dict[str, str]) -> None:
+    """Put a record of the control filesystem as the app does: one blob, with its index as metadata."""
+    url = f"{yard.cloud.endpoints.storage_tls}/control/{path}"
+    blob = BlobClient.from_blob_url(url, credential=yard.cloud.credential("app"))
+    blob.upload_blob(json.dumps(record).encode(), metadata=metadata)
