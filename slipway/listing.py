@@ -11,8 +11,10 @@ Readiness, fingerprint and staging all see files through `Listing.data`, so they
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 _NEVER_DATA = (".tmp", ".crc")
 
@@ -75,11 +77,21 @@ class Listing:
 
     def below(self, folder: str) -> Listing:
         """The listing of a folder inside this one, cut out of it; `folder` is relative, without slashes at its ends."""
-        prefix = f"{folder}/"
+        prefix, entries = f"{folder}/", self._by_name
+        begin = bisect_left(entries, prefix, key=_name)
+        end = bisect_left(entries, f"{folder}0", begin, key=_name)  # 0 is the character after the slash
         return Listing(
-            self.found_at,
-            tuple(replace(e, name=e.name.removeprefix(prefix)) for e in self.entries if e.name.startswith(prefix)),
+            self.found_at, tuple(replace(entry, name=entry.name.removeprefix(prefix)) for entry in entries[begin:end])
         )
+
+    @cached_property
+    def _by_name(self) -> list[Entry]:
+        # The service walks a hierarchical account folder by folder, which is not quite the order of the names.
+        return sorted(self.entries, key=_name)
+
+
+def _name(entry: Entry) -> str:
+    return entry.name
 
 
 def is_data(entry: Entry) -> bool:

@@ -70,6 +70,15 @@ def test_a_folder_is_cut_out_of_the_listing_of_a_folder_above() -> None:
     assert [entry.name for entry in listing.below("2013/01/05").entries] == ["a.csv", "b/c.csv"]
 
 
+def test_a_folder_is_cut_out_in_whatever_order_the_service_lists() -> None:
+    """A hierarchical account is walked folder by folder: `a/x` before `a-b`."""
+    listing = a_listing("a/x", "a/y", "a-b/x", "a0/x", "b/a/x", "a.csv")
+
+    assert [entry.name for entry in listing.below("a").entries] == ["x", "y"]
+    assert [entry.name for entry in listing.below("a-b").entries] == ["x"]
+    assert listing.below("c").entries == ()
+
+
 def test_a_folder_covers_itself_and_what_lies_below() -> None:
     """By whole segments, in its own filesystem."""
     folder = Folder("landing", "a/b")
