@@ -90,8 +90,11 @@ class Template:
         """The folder of a period (None for a static dataset). Raises ValueError for a period of another cadence."""
         if (period.cadence if period else None) is not self.cadence:
             raise ValueError(f"{self} has {self.cadence or 'static'} data, none of {period}")
-        values = _values(period) if period else {}
-        return Folder(self.filesystem, re.sub(r"%(.)", lambda code: values[code[1]], "/".join(self.segments)))
+        path = "/".join(self.segments)
+        # All codes but the quarter's are strftime's own; years lie between 1900 and 2199, so each has four digits.
+        return Folder(
+            self.filesystem, period.first.strftime(path.replace("%q", str(period.quarter))) if period else path
+        )
 
     def match(self, filesystem: str, path: str) -> Period | None:
         """The period whose folder is at `path` or holds it; None if there is none, and always for a static dataset."""
@@ -169,11 +172,6 @@ def _check_codes(codes: list[str], cadence: Cadence | None) -> None:
             raise TemplateError(f"%{code} does not belong to a {cadence} period such as {SHAPES[cadence]}", example)
     if not any(set(enough) <= set(codes) for enough in _ENOUGH[cadence]):
         raise TemplateError(f"a {cadence} period cannot be read back from {' '.join('%' + c for c in codes)}", example)
-
-
-def _values(period: Period) -> dict[str, str]:
-    first = period.first
-    return {code: first.strftime(f"%{code}") for code in CODES if code != "q"} | {"q": str(period.quarter)}
 
 
 def _first(cadence: Cadence, values: Mapping[str, int]) -> datetime:
