@@ -1,7 +1,7 @@
 """The index from folders of the lake to the models and periods that read them, and back.
 
 One trie for all models: a lookup walks the segments of a path, whatever the number of models. The same index serves
-landing events, which only wake, and reconcile, which finds everything; so a lookup may be bounded, and is.
+landing events, which only wake, and reconcile, which finds everything; so the lookup of an event is bounded.
 """
 
 from __future__ import annotations
@@ -95,19 +95,30 @@ class DatasetIndex:
         for depth, name in enumerate(names, start=1):
             nodes = [child for node in nodes for child in node.after(name)]
             for node in nodes:
-                found |= _readers(node, names[:depth], now)
+                found |= _readers(node, names[:depth], now, bounded=True)
         for node in nodes:
             for below in node.below():
                 found |= _all_readers(below, now)
         return found
 
-    def consumers(self, model: str, period: Period, now: datetime) -> set[tuple[str, Period]]:
-        """The (model, period) pairs that read what `model` published for `period`, of periods ended at `now`."""
+    def readers(self, folder: Folder, now: datetime) -> set[tuple[str, Period]]:
+        """All (model, period) pairs whose inputs name exactly this folder, of periods that have ended at `now`."""
+        names = folder.path.split("/")
+        nodes = [self._roots[folder.filesystem]] if folder.filesystem in self._roots else []
+        for name in names:
+            nodes = [child for node in nodes for child in node.after(name)]
+        return {pair for node in nodes for pair in _readers(node, names, now, bounded=False)}
+
+    def consumers(self, model: str, period: Period, now: datetime, *, bounded: bool = True) -> set[tuple[str, Period]]:
+        """The (model, period) pairs that read what `model` published for `period`, of periods ended at `now`.
+
+        Of each model the latest 100, unless all are asked for.
+        """
         return {
             pair
             for definition, name in self._consumers.get(model, ())
             if definition.input_cadence(name) is period.cadence
-            for pair in _pairs(definition, name, period, now)
+            for pair in _pairs(definition, name, period, now, bounded=bounded)
         }
 
     def folders(self, model: str, period: Period) -> list[Folder]:
@@ -126,16 +137,16 @@ def dataset_folders(definition: Definition, name: str, period: Period) -> dict[P
     return {read: template.folder(read) for read in periods_read(definition, name, period)}
 
 
-def _readers(node: _Node, names: list[str], now: datetime) -> set[tuple[str, Period]]:
+def _readers(node: _Node, names: list[str], now: datetime, *, bounded: bool) -> set[tuple[str, Period]]:
     """The pairs that read the dataset folder with these segments."""
     found: set[tuple[str, Period]] = set()
     for template, uses in node.uses.items():
         period = template.period(names)
         for definition, name in uses:
             if template.cadence is None:
-                found |= _latest(definition, now, MOST_WOKEN_BY_STATIC)
+                found |= _latest(definition, now, MOST_WOKEN_BY_STATIC if bounded else None)
             elif period is not None:
-                found |= _pairs(definition, name, period, now)
+                found |= _pairs(definition, name, period, now, bounded=bounded)
     return found
 
 
@@ -144,8 +155,10 @@ def _all_readers(node: _Node, now: datetime) -> set[tuple[str, Period]]:
     return {pair for definition in models.values() for pair in _latest(definition, now, MOST_WOKEN)}
 
 
-def _pairs(definition: Definition, name: str, dataset_period: Period, now: datetime) -> set[tuple[str, Period]]:
-    """The model's own periods whose run reads this period of the input: the latest 100 that have ended."""
+def _pairs(
+    definition: Definition, name: str, dataset_period: Period, now: datetime, *, bounded: bool
+) -> set[tuple[str, Period]]:
+    """The model's own periods whose run reads this period of the input and which have ended: the latest 100, or all."""
     latest = last_expected(definition, now)
     try:
         first, last = runs_reading(definition, name, dataset_period)
@@ -154,11 +167,11 @@ def _pairs(definition: Definition, name: str, dataset_period: Period, now: datet
     if latest is None or last < definition.first:
         return set()
     period, found = min(last, latest), set[tuple[str, Period]]()
-    while period >= max(first, definition.first) and len(found) < MOST_WOKEN:
+    while period >= max(first, definition.first) and not (bounded and len(found) >= MOST_WOKEN):
         found.add((definition.name, period))
         period = period.shift(-1)
     return found
 
 
-def _latest(definition: Definition, now: datetime, number: int) -> set[tuple[str, Period]]:
+def _latest(definition: Definition, now: datetime, number: int | None) -> set[tuple[str, Period]]:
     return {(definition.name, period) for period in islice(expected_periods(definition, now), number)}

@@ -5,8 +5,12 @@ Both directions stand here side by side, since one must be the exact inverse of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from slipway.definition import Definition, Window
-from slipway.period import Period, first_ending, window, within
+from slipway.period import Cadence, Period, containing, first_ending, last_ended, span, window, within
+
+_SHORTEST_FIRST = tuple(Cadence)
 
 
 def periods_read(definition: Definition, name: str, period: Period) -> list[Period]:
@@ -20,6 +24,23 @@ def periods_read(definition: Definition, name: str, period: Period) -> list[Peri
     if definition.inputs[name].periods == "within":
         return within(period, cadence, zone)
     return window(period, cadence, zone, *_bounds(definition, name))
+
+
+def periods_read_between(definition: Definition, name: str, first: Period, last: Period) -> Iterable[Period]:
+    """The periods of the input `name` that the runs from `first` to `last` read between them, each once.
+
+    The cost grows with the number of periods, not with the width of the windows, which overlap from run to run.
+    """
+    cadence, zone = definition.input_cadence(name), definition.zone
+    if cadence is None:
+        return ()
+    if definition.inputs[name].periods == "within":
+        start, end = first.interval(zone).start, last.interval(zone).end
+        return span(containing(cadence, start, zone), last_ended(cadence, end, zone))
+    if _SHORTEST_FIRST.index(cadence) < _SHORTEST_FIRST.index(definition.cadence):
+        # Between the windows of two months may lie days that neither reads.
+        return {read for run in span(first, last) for read in periods_read(definition, name, run)}
+    return span(periods_read(definition, name, first)[0], periods_read(definition, name, last)[-1])
 
 
 def runs_reading(definition: Definition, name: str, dataset_period: Period) -> tuple[Period, Period]:

@@ -7,7 +7,7 @@ import pytest
 
 from slipway.dataset import MOST_WOKEN, MOST_WOKEN_BY_STATIC, DatasetIndex
 from slipway.listing import Folder
-from slipway.period import Period
+from slipway.period import Period, span
 from slipway.windows import periods_read
 from tests.unit.builders import a_definition, at
 
@@ -147,6 +147,37 @@ def test_a_publication_concerns_the_runs_that_read_it() -> None:
         ("delay-report", Period.parse("2013-02"))
     }
     assert INDEX.consumers("delay-report", Period.parse("2013-02"), LATER) == set()
+
+
+@pytest.mark.parametrize("path", ["flights/2013-02", "weather/2013/03/31", "planes", "flights", "flights/2013-02/part"])
+def test_all_readers_of_exactly_this_folder_are_known(path: str) -> None:
+    """Without a bound, for reconcile: those whose run's folders hold it, and nobody for folders above or below."""
+    folder, now = Folder("landing", path), at("2032-12-31")
+    definitions = {"flight-delay": (DELAY, "2032-11"), "weather-daily": (WEATHER, "2013-12-31")}
+
+    expected = {
+        (model, period)
+        for model, (definition, last) in definitions.items()
+        for period in span(definition.first, Period.parse(last))
+        if folder in INDEX.folders(model, period)
+    }
+
+    assert INDEX.readers(folder, now) == expected
+    assert INDEX.readers(Folder("models", path), now) == set()
+
+
+def test_all_consumers_of_a_publication_are_known_if_asked_for() -> None:
+    """A wide window is bounded for whoever only wakes."""
+    wide = a_definition(
+        name="wide",
+        cadence="daily",
+        first_period="2013-01-01",
+        inputs={"x": {"from": "weather-daily/scores", "periods": {"from": -300, "to": 0}}},
+    )
+    index, day = DatasetIndex([wide]), Period.parse("2013-02-10")
+
+    assert len(index.consumers("weather-daily", day, LATER)) == MOST_WOKEN
+    assert len(index.consumers("weather-daily", day, LATER, bounded=False)) == 301
 
 
 def test_a_lookup_does_not_grow_with_the_number_of_models() -> None:
