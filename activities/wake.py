@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import azure.durable_functions as df
 
 from slipway.period import Period
 
 WAKE = "wake"
+log = logging.getLogger("slipway")
 
 
 def evaluation_id(model: str, period: Period) -> str:
@@ -14,11 +17,19 @@ def evaluation_id(model: str, period: Period) -> str:
     return f"evaluate--{model}--{period}"
 
 
-async def wake(client: df.DurableOrchestrationClient, model: str, period: Period) -> None:
-    """Start the period's evaluation; where it exists, wake it. A wake that is lost between the two does not matter."""
+async def wake(client: df.DurableOrchestrationClient, model: str, period: Period) -> bool:
+    """Start the period's evaluation; where it exists, wake it. False if the engine took neither.
+
+    Nothing fails for a wake that is lost, here or between the two: the reconciler asks the same question.
+    """
     instance = evaluation_id(model, period)
-    if not await start(client, "evaluate_period", instance, {"model": model, "period": str(period)}):
-        await raise_event(client, instance, WAKE)
+    try:
+        return await start(client, "evaluate_period", instance, {"model": model, "period": str(period)}) or (
+            await raise_event(client, instance, WAKE)
+        )
+    except Exception as error:
+        log.warning("%s/%s was not woken: %r", model, period, error, extra={"action": "wake_failed", "model": model})
+        return False
 
 
 async def start(client: df.DurableOrchestrationClient, name: str, instance: str, ask: dict[str, object]) -> bool:
