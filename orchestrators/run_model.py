@@ -15,7 +15,7 @@ bp = df.Blueprint()
 def run_model(context: df.DurableOrchestrationContext) -> Step:
     """Take one attempt of a run from its claim to published outputs, or to an incident.
 
-    Input: run, attempt, model, period. Output: how it ended. A failed run leaves the instance Failed.
+    Input: run, attempt. Output: how it ended. A failed run leaves the instance Failed.
     """
     run = {**context.get_input(), "token": f"{context.instance_id}:{context.new_uuid()}"}
     claim = yield from step(context, "claim_run", run)

@@ -27,7 +27,7 @@ def main(state: Path) -> None:
     for name, found in sorted(longest.items()):
         path = FOLDER / f"{name}.json"
         path.write_text(json.dumps(found, indent=1) + "\n")
-        print(f"{path.name}: {len(found['history'])} events of {found['instance']}")  # type: ignore[arg-type]  # noqa: T201
+        print(f"{path.name}: {len(found['history'])} events of {found['instance']}")  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
