@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
 from localcloud.secrets import Secrets
 from tests.flows.yard import MODEL, Yard
-from tests.running import PROJECT, eventually
+from tests.running import PROJECT, LocalCloud, eventually
 
 READER = MODEL.replace(
     '{path: "landing/NAME/{period:%Y-%m-%d}/", complete: {marker: _SUCCESS}}', "{from: UPSTREAM/all}"
@@ -107,20 +107,22 @@ def test_data_that_change_while_their_run_is_under_way_are_run_after_it(yard: Ya
     assert second["generation"] == 2
 
 
-@pytest.fixture
-def queue_yard(own_yard: Callable[..., Yard], tmp_path: Path) -> Yard:
+@pytest.fixture(scope="module")
+def queue_yard(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Yard]:
     """An app whose landing events come through the storage queue, and which hardly ever reconciles."""
-    app = tmp_path / "app"
+    folder = tmp_path_factory.mktemp("queue")
+    app = folder / "app"
     app.mkdir()
-    for path in PROJECT.iterdir():
-        if path.name in ("function_app.py", "host.json", "triggers", "orchestrators", "activities", "slipway"):
-            (app / path.name).symlink_to(path)
+    for name in ("function_app.py", "host.json", "triggers", "orchestrators", "activities", "slipway"):
+        (app / name).symlink_to(PROJECT / name)
     declared = yaml.safe_load((PROJECT / "localcloud.yaml").read_text())
     landing = next(one for one in declared["eventgrid"]["subscriptions"] if one["name"] == "landing")
     landing["queue"] = "landing-events"
     del landing["function"]
     (app / "localcloud.yaml").write_text(yaml.safe_dump(declared))
-    return own_yard(app, SLIPWAY_RECONCILE_SCHEDULE=SELDOM)
+    cloud = LocalCloud(app, folder / "state", authority, variables={"SLIPWAY_RECONCILE_SCHEDULE": SELDOM})
+    yield Yard(cloud.start(), folder / "models")
+    cloud.stop()
 
 
 def test_the_queue_is_a_door_like_the_other(queue_yard: Yard, undisturbed: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,58 +11,56 @@ from typing import Any
 import pytest
 from azure.storage.blob import ContainerClient
 
+from slipway.snapshot import BLOCK_SIZE
 from tests.flows.sink import Sink
 from tests.flows.yard import Yard, put, read
 from tests.running import eventually
 
-MANY = 3000
-#: Each file's name and length instead of its content: for inputs too large to be put together.
-LENGTHS = """
-import pathlib, sys
+MANY = 1000
+#: Each file's name, length and hash instead of its content: for inputs too large to be put together.
+HASHES = """
+import hashlib, pathlib, sys
 
 inputs, outputs = map(pathlib.Path, sys.argv[1:3])
-found = {str(p.relative_to(inputs)): p.stat().st_size for p in sorted(inputs.rglob("*")) if p.is_file()}
-(outputs / "all.txt").write_text("\\n".join(f"{name}: {size}" for name, size in found.items()))
+files = [path for path in sorted(inputs.rglob("*")) if path.is_file()]
+told = [f"{p.relative_to(inputs)} {p.stat().st_size} {hashlib.sha256(p.read_bytes()).hexdigest()}" for p in files]
+(outputs / "all.txt").write_text("\\n".join(told))
 """
-MIB = 1 << 20
 DAY = "2024-01-01"
 
 
-def test_three_thousand_small_files_are_staged_and_run(yard: Yard) -> None:
-    """Each arrives under its own name; they are copied in batches, of which history holds the numbers alone."""
-    model = yard.a_model("stage-many", job=LENGTHS, timeout=120)
-    landing = ContainerClient(yard.cloud.endpoints.storage_tls, "landing", credential=yard.cloud.credential("upstream"))
+@pytest.fixture
+def wide_yard(own_yard: Callable[..., Yard]) -> Yard:
+    """A yard where files above 1 MiB are copied in blocks, and which looks around less often than the shared one."""
+    return own_yard(SLIPWAY_COPY_BLOCK_THRESHOLD_MIB="1", SLIPWAY_RECONCILE_SCHEDULE="*/15 * * * * *")
+
+
+def test_many_small_files_and_a_large_one_are_staged_byte_for_byte(wide_yard: Yard) -> None:
+    """A thousand files are copied in batches, a large one in blocks; a block that is refused is tried again."""
+    yard = wide_yard
+    model = yard.a_model("stage-many", job=HASHES, timeout=120)
+    large = bytes(range(256)) * (BLOCK_SIZE // 256) + b"and a second block"
+    small = {f"part-{n:04}.txt": b"x" * (n % 7) for n in range(MANY)}
+    url, credential = yard.cloud.endpoints.storage_tls, yard.cloud.credential("upstream")
+    landing = ContainerClient(url, "landing", credential=credential)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda n: landing.upload_blob(f"{model}/{DAY}/part-{n:04}.txt", b"x" * (n % 7)), range(MANY)))
-    yard.land(f"{model}/{DAY}", {})
-
-    run = yard.run(yard.published(model, DAY, within=120)["run"])
-
-    told = text_of(yard, model).splitlines()
-    assert told == [f"{DAY}/part-{n:04}.txt: {n % 7}" for n in range(MANY)]
-    staged = json.loads(read(yard.lake("app", "models"), f"{run['links']['inputs']}/manifest.json"))
-    assert (staged["files"], staged["bytes"]) == (MANY, sum(n % 7 for n in range(MANY)))
-    copies = next(step for step in run["steps"] if step["step"] == "copy_batch")
-    assert copies["batches"] >= MANY / 200
-
-
-def test_large_files_are_copied_in_blocks(own_yard: Callable[..., Yard]) -> None:
-    """Above the threshold a file is made of blocks, each one server-side; below it, of one copy."""
-    yard = own_yard(SLIPWAY_COPY_BLOCK_THRESHOLD_MIB="1")
-    model = yard.a_model("stage-blocks", job=LENGTHS)
-    landing = yard.lake("upstream", "landing")
-    large = bytes(range(256)) * (260 * MIB // 256) + b"the rest"
-    put(landing, f"{model}/{DAY}/large.bin", large)
-    put(landing, f"{model}/{DAY}/small.bin", b"small")
+        list(pool.map(lambda name: landing.upload_blob(f"{model}/{DAY}/{name}", small[name]), small))
+    put(yard.lake("upstream", "landing"), f"{model}/{DAY}/large.bin", large)
     yard.fault({"status": 500}, service="storage", operation="PutBlobFromURL", name="*large.bin")
     yard.fault({"status": 503, "code": "ServerBusy"}, service="storage", operation="PutBlockFromURL", nth=2)
     yard.land(f"{model}/{DAY}", {})
 
-    run = yard.run(yard.published(model, DAY, within=90)["run"])
+    models = yard.lake("app", "models")
+    eventually(models.get_file_client(f"{model}/published/{DAY}.json").exists, 120)
+    run = yard.run(json.loads(read(models, f"{model}/published/{DAY}.json"))["run"])
 
-    assert text_of(yard, model) == f"{DAY}/large.bin: {len(large)}\n{DAY}/small.bin: 5"
-    staged = read(yard.lake("app", "models"), f"{run['links']['inputs']}/rows/{DAY}/large.bin")
-    assert staged == large
+    files = {"large.bin": large, **small}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    assert text_of(yard, model).splitlines() == [f"{DAY}/{name} {len(files[name])} {hashes[name]}" for name in files]
+    staged = json.loads(read(models, f"{run['links']['inputs']}/manifest.json"))
+    assert (staged["files"], staged["bytes"]) == (len(files), sum(map(len, files.values())))
+    copies = next(step for step in run["steps"] if step["step"] == "copy_batch")
+    assert copies["batches"] >= MANY / 200
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def test_an_input_overwritten_while_it_is_copied_is_read_anew(
     yard.land(f"{model}/{DAY}", {"a.txt": "a", "b.txt": "old", "c.txt": "c"})
     first = being_staged(yard, model)
 
-    yard.land(f"{model}/{DAY}", {"b.txt": "new"}, marker=None)
+    yard.land(f"{model}/{DAY}", {"b.txt": "new"})
 
     second = yard.published(model, DAY)
     assert second["run"] != first
