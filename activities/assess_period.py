@@ -67,16 +67,44 @@ def decision_for(found: Released, period: Period, at_odds: bool = False) -> dict
     """
     seen, files = look(found, period, at_odds)
     decision = decide(seen)
-    planned = _plan(decision, seen, files)
+    return _document(seen, decision, _plan(decision, seen, files))
+
+
+def decision_of_record(model: str, period: Period) -> dict[str, Any]:
+    """As `decision_for`, from the period's record alone: all that is left to do for a model that is released no more.
+
+    What was published goes on to its readers, jobs are ended, superseded outputs closed. Nothing new is begun: a dead
+    owner's run is given up.
+    """
+    record, now = lake().period_at(model, period)
+    seen = Seen(
+        now=now,
+        model=model,
+        period=period,
+        version="",
+        ends=now,
+        due=None,
+        in_range=False,
+        takes_corrections=False,
+        on_new_data="ignore",
+        attempts=0,
+        paused=False,
+        record=record,
+        incident=_open_incident(model, period),
+    )
+    return _document(seen, decide(seen), None)
+
+
+def _document(seen: Seen, decision: Decision, plan: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "activity": ACTIVITIES.get(decision.action),
-        "model": found.definition.name,
-        "period": str(period),
+        "model": seen.model,
+        "period": str(seen.period),
         "why": decision.why,
         "ask_again": decision.ask_again.isoformat() if decision.ask_again else None,
         "run": decision.run,
         "attempt": decision.attempt,
-        "plan": planned,
+        "plan": plan,
         "takeover": decision.action == "next_attempt",
     }
 
