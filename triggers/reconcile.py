@@ -1,17 +1,18 @@
 """Reconciling: on a timer, the question of every trigger is asked wherever something may have changed.
 
-Holds no rule of its own: `slipway.sweep` says where to look, `decide` what to do. With every event lost, this alone
-brings the same outputs.
+Holds no rule of its own: the survey says whom to ask, `decide` what to do. With every event lost, this alone brings the
+same outputs. What goes wrong with one period, whatever it is, costs the others nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
@@ -27,32 +28,34 @@ from activities import (
     roll_forward,
     start_run,
 )
-from activities.assess_period import decision_for, list_folders
-from activities.send_incident import try_to_send
-from slipway import catalog, clock, paths
+from activities.assess_period import decision_for, decision_of_record
+from activities.send_incident import send
+from slipway import clock, paths
 from slipway.azure.failures import failure_of
-from slipway.azure.lake import Entry, lake
+from slipway.azure.lake import lake
 from slipway.catalog import Catalog
-from slipway.due import late
-from slipway.listing import Folder
-from slipway.period import Period
-from slipway.readiness import wanted
+from slipway.failure import Failure, Kind
+from slipway.incident import ASKING, resolved
 from slipway.settings import settings
-from slipway.sweep import digest, must_ask, open_periods
+from triggers.survey import Pair, Survey, look_around
 
 bp = df.Blueprint()
 log = logging.getLogger("slipway")
 
-Pair = tuple[str, Period]
-
 #: What one model may cost a pass: seconds, and failures in a row. The rest of it waits for the next pass.
 MODEL_SECONDS, MODEL_FAILURES = 60.0, 3
+#: How long one question may take, in seconds: two looks at 200,000 files take minutes.
+QUESTION_SECONDS = 300.0
 #: How long a whole pass may take, in seconds: well below the function's own limit.
 PASS_SECONDS = 600.0
 #: How many decisions in a row a pass carries out for one period.
 MOST_DECISIONS = 4
 #: How many incidents one pass tries to send: a sink that comes back is not flooded.
 MOST_SENT = 50
+#: How long a question may fail for reasons that may pass by themselves, before a person is called.
+PATIENCE = timedelta(hours=1)
+#: A question that failed is asked after all that were not asked at all: it must not take their turn for ever.
+LATER = timedelta(seconds=1)
 
 ACTS = {
     "roll_forward": roll_forward.act,
@@ -75,151 +78,152 @@ async def reconcile(timer: func.TimerRequest, client: df.DurableOrchestrationCli
     """
     del timer
     started = clock.now()
-    sight = await asyncio.to_thread(look_around)
-    asked = await ask_all(sight, client)
-    await asyncio.to_thread(close_pass, sight, asked, started)
+    survey = await asyncio.to_thread(look_around)
+    spent = Spent()
+    try:
+        await ask_all(survey, client, spent)
+    finally:
+        await asyncio.to_thread(close_pass, survey, spent, started)
 
 
 @dataclass
-class Sight:
-    """What a pass sees before it asks: which pairs to ask, and what to remember once they were."""
+class Spent:
+    """What a pass has done so far, and what each model has cost it."""
 
-    catalog: Catalog
-    pairs: list[Pair] = field(default_factory=list)
-    digests: dict[str, str] = field(default_factory=dict)  #: place to digest, as this pass found it
-    readers: dict[str, set[Pair]] = field(default_factory=dict)  #: place to who reads it
-    asks: dict[str, str] = field(default_factory=dict)  #: pair to when time alone calls for the question
-    known: dict[str, str] = field(default_factory=dict)  #: what the last pass remembered of the places
+    settled: set[Pair] = field(default_factory=set)
+    failed: int = 0
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    failures: dict[str, int] = field(default_factory=lambda: defaultdict(int))  #: in a row
 
-
-def look_around() -> Sight:
-    """List each folder of each open period once for all models, and find where the question must be asked."""
-    control = lake().control
-    sight = Sight(catalog.load(control))
-    memory, now = control.read_at(paths.listings())
-    sight.known, asks = (memory.data["digests"], memory.data["asks"]) if memory else ({}, {})
-    due = {pair for pair, moment in asks.items() if datetime.fromisoformat(moment) <= now}
-    sight.asks = {pair: moment for pair, moment in asks.items() if pair not in due}
-    incidents = {entry.name for entry in control.list("incidents/") if entry.metadata.get("status") == "open"}
-    open_: list[Pair] = []
-    wants: set[Pair] = set()
-    for name, found in sight.catalog.models.items():
-        records = _records(name)
-        states = {text: entry.metadata for text, entry in records.items()}
-        for period in open_periods(found.definition, states, now):
-            open_.append((name, period))
-            state = states.get(str(period))
-            if record := records.get(str(period)):
-                # What happened to the period itself is news like any: a run that ended may have had new data waiting.
-                sight.digests[record.name], sight.readers[record.name] = record.etag, {(name, period)}
-            unpublished = state is None or state.get("open") == "yes"
-            overdue = unpublished and late(found.definition, period, now, found.first_released_at)
-            reported = paths.incident(name, period) in incidents
-            if must_ask(state, now) or _text((name, period)) in due or (overdue and not reported):
-                wants.add((name, period))
-    _look_at_places(sight, open_)
-    changed = {place for place, found in sight.digests.items() if found != sight.known.get(place, digest(()))}
-    wants |= {pair for place in changed for pair in sight.readers[place]}
-    sight.pairs = sorted(wants)
-    return sight
+    def is_over(self, model: str) -> bool:
+        """Whether the model has had its share."""
+        return self.seconds[model] > MODEL_SECONDS or self.failures[model] >= MODEL_FAILURES
 
 
-def _records(model: str) -> dict[str, Entry]:
-    folder = f"{paths.period_records(model)}/"
-    listed = lake().control.list(folder)
-    return {entry.name.removeprefix(folder).removesuffix(".json"): entry for entry in listed}
-
-
-def _look_at_places(sight: Sight, open_: Iterable[Pair]) -> None:
-    """Digest every folder and every pointer that an open period reads."""
-    readers: dict[Folder, set[Pair]] = defaultdict(set)
-    pointers: dict[Pair, set[Pair]] = defaultdict(set)
-    for model, period in open_:
-        for want in wanted(sight.catalog.models[model].definition, period):
-            if want.folder is not None:
-                readers[want.folder].add((model, period))
-            elif want.producer is not None and want.period is not None:
-                pointers[want.producer[0], want.period].add((model, period))
-    for folder, listing in list_folders(readers).items():
-        sight.digests[str(folder)] = digest(listing.entries)
-        sight.readers[str(folder)] = readers[folder]
-    etags = {entry.name: entry.etag for model in {model for model, _ in pointers} for entry in _published(model)}
-    for (model, period), who in pointers.items():
-        place = paths.pointer(model, period)
-        sight.digests[place] = etags.get(place, digest(()))
-        sight.readers[place] = who
-
-
-def _published(model: str) -> Iterable[Any]:
-    return lake().models.list(f"{paths.published_folder(model)}/")
-
-
-async def ask_all(sight: Sight, client: df.DurableOrchestrationClient) -> set[Pair]:
-    """Ask about each pair and act on the answer, within each model's budget; returns the pairs that were settled."""
-    settled: set[Pair] = set()
-    spent: Counter[str] = Counter()
-    failures: Counter[str] = Counter()
+async def ask_all(survey: Survey, client: df.DurableOrchestrationClient, spent: Spent) -> None:
+    """Ask about each pair in its turn and act on the answer, within each model's budget."""
     began = clock.now()
-    for pair in sight.pairs:
-        model = pair[0]
-        over = spent[model] > MODEL_SECONDS or failures[model] >= MODEL_FAILURES
-        if over or (clock.now() - began).total_seconds() > PASS_SECONDS:
+    for pair in survey.in_turn():
+        model, before = pair[0], clock.now()
+        if (before - began).total_seconds() > PASS_SECONDS:
+            return
+        if spent.is_over(model):
             continue
-        before = clock.now()
         try:
-            sight.asks.pop(_text(pair), None)
-            again = await ask_about(sight.catalog, pair, client)
-            settled.add(pair)
-            if again is not None:
-                sight.asks[_text(pair)] = again
+            again = await asyncio.wait_for(ask_about(survey, pair, client), QUESTION_SECONDS)
+            await asyncio.to_thread(note_answer, survey, pair, again)
+            spent.settled.add(pair)
+            spent.failures[model] = 0
         except Exception as error:
-            failures[model] += 1
-            log.warning("%s: %s", _text(pair), failure_of(error), extra={"action": "evaluation_failed", "model": model})
-        spent[model] += (clock.now() - before).total_seconds()  # type: ignore[assignment]
-    return settled
+            spent.failures[model] += 1
+            spent.failed += 1
+            await asyncio.to_thread(note_failure, survey, pair, error)
+        spent.seconds[model] += (clock.now() - before).total_seconds()
 
 
-async def ask_about(known: Catalog, pair: Pair, client: df.DurableOrchestrationClient) -> str | None:
+async def ask_about(survey: Survey, pair: Pair, client: df.DurableOrchestrationClient) -> datetime | None:
     """Decide and act until there is nothing more to do; returns when to ask again, if time alone will call for it."""
-    model, period = pair
     decision: dict[str, Any] = {"ask_again": None}
     for _ in range(MOST_DECISIONS):
-        decision = await asyncio.to_thread(decision_for, known.models[model], period)
+        decision = await asyncio.to_thread(_decision, survey.catalog, pair, pair in survey.at_odds)
         if decision["activity"] == "start_run":
             await start_run.act(decision, client)
         elif decision["activity"] is not None:
             await asyncio.to_thread(ACTS[decision["activity"]], decision)
         if decision["activity"] is None or decision["ask_again"] is not None:
             break
-    again: str | None = decision["ask_again"]
-    return again
+    return datetime.fromisoformat(decision["ask_again"]) if decision["ask_again"] else None
 
 
-def close_pass(sight: Sight, settled: set[Pair], started: datetime) -> None:
-    """Remember what was seen of the places whose readers were all settled, send what is unsent, leave the heartbeat."""
-    left = set(sight.pairs) - settled
-    seen = {
-        place: sight.known.get(place, "") if sight.readers[place] & left else found
-        for place, found in sight.digests.items()
-    }
-    # An empty digest is remembered by its absence: thousands of folders wait for their data.
-    digests = {place: found for place, found in seen.items() if found != digest(())}
-    for pair in left:
-        sight.asks.setdefault(_text(pair), started.isoformat())
-    lake().control.update(paths.listings(), lambda *_: {"schema": 1, "digests": digests, "asks": sight.asks})
-    _send_unsent()
+def _decision(known: Catalog, pair: Pair, at_odds: bool) -> dict[str, Any]:
+    model, period = pair
+    found = known.models.get(model)
+    if found is None or found.definition.cadence is not period.cadence:
+        return decision_of_record(model, period)
+    return decision_for(found, period, at_odds)
+
+
+def note_answer(survey: Survey, pair: Pair, again: datetime | None) -> None:
+    """Remember when to ask again; an incident that said that the question fails is over."""
+    if again is not None:
+        survey.next.asks[_text(pair)] = again
+    if pair not in survey.at_odds and _text(pair) not in survey.last.failing:
+        return
+    incident = lake().incident(*pair)
+    if incident is not None and incident["status"] == "open" and incident["step"] == ASKING:
+        revision, by = incident["revision"], "the question was answered"
+        lake().change_incident(*pair, lambda seen, now: resolved(seen, revision, by, now))
+
+
+def note_failure(survey: Survey, pair: Pair, error: Exception) -> None:
+    """Remember to ask again, after all others; a person is called where only a person helps, or nothing did so long."""
+    failure, text = failure_from(error), _text(pair)
+    # With its traceback where nobody foresaw it.
+    level, trace = (logging.ERROR, error) if failure.kind is Kind.SLIPWAY else (logging.WARNING, None)
+    extra = {"action": "evaluation_failed", "model": pair[0]}
+    log.log(level, "%s: %s", text, failure, exc_info=trace, extra=extra)
+    since = survey.last.failing.get(text, survey.now)
+    survey.next.failing[text] = since
+    survey.next.asks[text] = survey.now + LATER
+    if needs_person(failure, since, survey.now):
+        _attempt(lambda: _call_person(pair, failure), "incident_not_opened")
+
+
+def failure_from(error: Exception) -> Failure:
+    """The failure that an exception stands for; one that nobody foresaw is Slipway's own, and may pass."""
+    try:
+        return failure_of(error)
+    except Exception:
+        return Failure(Kind.SLIPWAY, "unforeseen", f"{type(error).__name__}: {error}", transient=True)
+
+
+def needs_person(failure: Failure, since: datetime, now: datetime) -> bool:
+    """Whether a question that has failed since then is a person's concern. Data that do not rest are nobody's yet."""
+    return not failure.transient or (failure.kind is not Kind.DATA and now - since >= PATIENCE)
+
+
+def _call_person(pair: Pair, failure: Failure) -> None:
+    """Open the period's incident, unless one is open: whatever it says, people know of the period."""
+    incident = lake().incident(*pair)
+    if incident is None or incident["status"] != "open":
+        open_incident.open_and_send(*pair, {**failure.to_document(), "step": ASKING})
+
+
+def close_pass(survey: Survey, spent: Spent, started: datetime) -> None:
+    """Send what is unsent, remember what was seen and who is left, leave the heartbeat, whatever the others did."""
+    for pair in survey.wants.keys() - spent.settled:
+        survey.next.asks.setdefault(_text(pair), survey.wants[pair])
+        if since := survey.last.failing.get(_text(pair)):
+            survey.next.failing.setdefault(_text(pair), since)
+    _attempt(lambda: _send_unsent(survey), "sending_failed")
+    _attempt(survey.next.keep, "memory_not_kept")
     beat = {"at": clock.now().isoformat(), "started_at": started.isoformat(), "installation": settings().installation}
-    counts = {"asked": len(settled), "left": len(left), "places": len(sight.digests)}
-    lake().control.update(paths.heartbeat(), lambda *_: {"schema": 1, **beat, **counts})
+    counts = {"asked": len(spent.settled), "left": len(survey.wants) - len(spent.settled), "failed": spent.failed}
+    places = {"places": len(survey.next.digests), "unlisted": survey.unlisted}
+    lake().control.update(paths.heartbeat(), lambda *_: {"schema": 1, **beat, **counts, **places})
 
 
-def _send_unsent() -> None:
-    listed = lake().control.list("incidents/")
-    unsent = [entry.name for entry in listed if entry.metadata.get("unsent") == "yes"][:MOST_SENT]
-    for name in unsent:
-        incident = lake().control.read(name)
-        if incident is not None and not try_to_send(incident.data):
-            return  # the sink is down: the next pass tries again
+def _send_unsent(survey: Survey) -> None:
+    """Offer the sink what it has not taken, from where the last pass ended: what it refuses blocks nothing for good."""
+    unsent = sorted(entry.name for entry in lake().control.list("incidents/") if entry.metadata.get("unsent") == "yes")
+    begin = bisect_right(unsent, survey.last.sent)
+    for name in (unsent[begin:] + unsent[:begin])[:MOST_SENT]:
+        try:
+            if incident := lake().control.read(name):
+                send(incident.data)
+        except Exception as error:
+            failure = failure_from(error)
+            log.warning("%s was not sent: %s", name, failure, extra={"action": "incident_not_sent"})
+            if failure.transient and failure.kind is not Kind.SLIPWAY:
+                return  # the sink is down: the next pass begins here again
+        survey.next.sent = name
+
+
+def _attempt(effect: Callable[[], object], action: str) -> None:
+    try:
+        effect()
+    except Exception as error:
+        log.warning("%s: %s", action, failure_from(error), exc_info=True, extra={"action": action})
 
 
 def _text(pair: Pair) -> str:

@@ -22,6 +22,7 @@ class Sink:
     def __init__(self) -> None:
         self.answers = "ok"
         self.refused: list[str] = []
+        self.unwanted: set[str] = set()  #: models whose incidents are answered 400
         self._taken: dict[str, dict[str, Any]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -63,6 +64,8 @@ def _handler(sink: Sink) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if sink.answers == "down":
                 self.send_error(503)
+            elif json.loads(body)["data"]["model"] in sink.unwanted:
+                self.send_error(400)
             elif sink.take(self.headers, body):
                 self.send_response(204)
                 self.end_headers()

@@ -10,9 +10,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from slipway.due import late
 from slipway.listing import Folder
 from slipway.period import Period
-from slipway.sweep import digest, must_ask, open_periods, prefixes, takes_corrections
+from slipway.readiness import wanted
+from slipway.sweep import (
+    digests,
+    ended_since,
+    must_ask,
+    open_periods,
+    overdue,
+    places_read,
+    prefixes,
+    takes_corrections,
+)
 from tests.unit.builders import NOON, a_definition, an_entry, at
 
 APRIL = at("2013-04-15")  # January to March have ended
@@ -45,35 +56,44 @@ def opened(states: dict[str, dict[str, str]], now: Any = APRIL, **fields: Any) -
             ["2013-02", "2013-03"],
             id="a published one within its corrections is looked at again",
         ),
-        pytest.param(
-            {text: {"open": "no"} for text in ("2013-01", "2013-02", "2013-03")}
-            | {"2013-01": {"open": "no", "ask": ""}},
-            {},
-            ["2013-01"],
-            id="a published one with something left to close or end",
-        ),
-        pytest.param(
-            {"2012-06": {"open": "claim", "ask": LATER}, "2012-07": {"open": "yes"}},
-            {"last_period": "2013-01"},
-            ["2013-01", "2012-06"],
-            id="I9 an active one before the first period: a run by hand",
-        ),
-        pytest.param(
-            {"2013-01-05": {"open": "claim", "ask": LATER}},
-            {"last_period": "2013-01"},
-            ["2013-01"],
-            id="records of the cadence the model had before are left alone",
-        ),
     ],
 )
 def test_which_periods_are_looked_at(states: dict[str, Any], fields: dict[str, Any], expected: list[str]) -> None:
-    """Those that ended, are the model's own and not done with, and those that ask by themselves."""
+    """Those that ended, are the model's own and not done with."""
     assert opened(states, **fields) == expected
 
 
-def test_no_period_is_looked_at_twice() -> None:
-    """Even if it is open and names a time as well."""
-    assert opened({"2013-02": {"open": "yes", "ask": EARLIER}}) == ["2013-01", "2013-02", "2013-03"]
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        pytest.param("2013-04-15", "2013-04-16", [], id="none has ended since"),
+        pytest.param("2013-03-15", "2013-04-16", ["2013-03"], id="one has"),
+        pytest.param("2013-02-15", "2013-04-16", ["2013-02", "2013-03"], id="no pass was made for months"),
+        pytest.param("2012-01-01", "2013-02-16", ["2013-01"], id="the model's first"),
+        pytest.param(None, "2013-04-16", ["2013-03"], id="nothing is remembered: the last alone"),
+        pytest.param(None, "2013-01-16", [], id="none has ended at all"),
+    ],
+)
+def test_a_period_that_ended_is_asked_about_though_nothing_changed(
+    before: str | None, now: str, expected: list[str]
+) -> None:
+    """Its data may all have landed before it ended, when the question could not be asked yet."""
+    found = ended_since(a_definition(), at(before) if before else None, at(now))
+
+    assert [str(period) for period in found] == expected
+
+
+@pytest.mark.parametrize("released", ["2012-01-01", "2013-02-04", "2013-04-01"])
+@pytest.mark.parametrize("due", [None, {"day": 3, "at": "09:00"}, {"day": 20, "at": "00:00"}])
+def test_overdue_periods_are_those_that_are_late_one_by_one(due: Any, released: str) -> None:
+    """Only found faster: what was due before the model's release ends the search."""
+    definition = a_definition(**({"due": due} if due else {}))
+    periods = open_periods(definition, {}, APRIL)
+
+    assert sorted(overdue(definition, periods, APRIL, at(released))) == [
+        period for period in periods if late(definition, period, APRIL, at(released))
+    ]
+    assert not list(overdue(definition, periods, APRIL, None))
 
 
 @pytest.mark.parametrize(
@@ -164,17 +184,53 @@ def test_every_wanted_folder_is_seen_by_exactly_one_listing(wanted: list[Folder]
         assert not any(other.covers(root) for other in listed if other != root)
 
 
+# What is read
+
+
+MARKED = {"complete": {"marker": "_SUCCESS"}}
+INPUTS = {
+    "its own": {"path": "landing/own/{period:%Y-%m}/", **MARKED},
+    "daily, overlapping": {
+        "path": "landing/daily/{period:%Y/%m/%d}/",
+        "cadence": "daily",
+        "periods": {"from": -45, "to": 0},
+        **MARKED,
+    },
+    "daily, apart": {"path": "landing/apart/{period:%Y/%m/%d}/", "cadence": "daily", **MARKED},
+    "daily, within": {"path": "landing/w/{period:%Y/%m/%d}/", "cadence": "daily", "periods": "within", **MARKED},
+    "quarterly": {"path": "landing/q/{period:%Y-Q%q}/", "cadence": "quarterly", "max_age": 1, **MARKED},
+    "static": {"path": "landing/planes/", "cadence": "static", **MARKED},
+    "published": {"from": "other/scores"},
+    "published daily": {"from": "another/scores", "cadence": "daily", "periods": "within"},
+}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("texts", [["2013-02"], ["2013-01", "2013-02", "2013-03"], ["2013-01", "2013-06"], []])
+def test_what_open_periods_read_between_them_is_what_each_of_them_reads(name: str, texts: list[str]) -> None:
+    """However their windows overlap or stand apart; a row of periods is unrolled once."""
+    definition = a_definition(inputs={"x": INPUTS[name]})
+    periods = [Period.parse(text) for text in texts]
+    wants = [want for period in periods for want in wanted(definition, period)]
+
+    folders, publications = places_read([(definition, periods)])
+
+    assert folders == {want.folder for want in wants if want.folder}
+    assert publications == {(want.producer[0], want.period) for want in wants if want.producer}
+
+
 # Changes
 
-BASE = an_entry("a.csv", hash="0" * 32)
+LAND, FLIGHTS, OTHER = (Folder("landing", path) for path in ("x", "x/flights", "x/flights-old"))
+BASE = an_entry("x/flights/a.csv", hash="0" * 32)
 
 
 @pytest.mark.parametrize(
     "other",
     [
         pytest.param([], id="removed"),
-        pytest.param([BASE, an_entry("b.csv")], id="another file"),
-        pytest.param([replace(BASE, name="b.csv")], id="another name"),
+        pytest.param([BASE, an_entry("x/flights/b.csv")], id="another file"),
+        pytest.param([replace(BASE, name="x/flights/b.csv")], id="another name"),
         pytest.param([replace(BASE, length=11)], id="another length"),
         pytest.param([replace(BASE, etag="0x2")], id="written again"),
         pytest.param([replace(BASE, copy_status="pending")], id="a copy under way"),
@@ -182,5 +238,17 @@ BASE = an_entry("a.csv", hash="0" * 32)
 )
 def test_a_digest_changes_whenever_the_listing_does(other: list[Any]) -> None:
     """What no event announced is noticed all the same."""
-    assert digest(other) != digest([BASE])
-    assert digest([replace(BASE)]) == digest([BASE])
+    assert digests(other, [FLIGHTS]) != digests([BASE], [FLIGHTS])
+    assert digests([replace(BASE)], [FLIGHTS]) == digests([BASE], [FLIGHTS])
+
+
+def test_one_listing_gives_the_digests_of_all_folders_in_it() -> None:
+    """Each of them the one it has when it is listed alone; one without files has none."""
+    files = [an_entry("x/flights-old/b.csv"), BASE, an_entry("x/flights/2013/c.csv")]
+
+    found = digests(files, [LAND, FLIGHTS, OTHER, Folder("landing", "x/none")])
+
+    assert set(found) == {LAND, FLIGHTS, OTHER}
+    assert found[FLIGHTS] == digests(files[1:], [FLIGHTS])[FLIGHTS]
+    assert found[OTHER] == digests(files[:1], [OTHER])[OTHER]
+    assert len(set(found.values())) == 3
