@@ -21,6 +21,8 @@ from slipway.period import Period
 bp = df.Blueprint()
 log = logging.getLogger("slipway")
 
+#: How many evaluations are woken at a time: one slow answer of the engine does not hold up the others.
+AT_A_TIME = 8
 #: Seconds for which news is gathered: a flood of events costs one look at the catalog and one wake for each period.
 GATHER = 0.3
 
@@ -75,8 +77,13 @@ async def _see_to_news(client: df.DurableOrchestrationClient) -> None:
         await asyncio.sleep(GATHER)
     finally:
         news, _gathering.news, _gathering.task = _gathering.news, set(), None
-    for model, period in sorted(await asyncio.to_thread(_matching, news)):
-        await wake(client, model, period)
+    pairs, places = sorted(await asyncio.to_thread(_matching, news)), asyncio.Semaphore(AT_A_TIME)
+
+    async def wake_in_turn(model: str, period: Period) -> None:
+        async with places:
+            await wake(client, model, period)
+
+    await asyncio.gather(*(wake_in_turn(*pair) for pair in pairs))
 
 
 def _where(event: Event | EventError) -> tuple[str, str] | None:
