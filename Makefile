@@ -5,7 +5,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help venv demo up test lint package clean
+.PHONY: help venv demo up test lint bench package clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ test: venv  ## all tests
 lint: venv  ## ruff everywhere, mypy --strict on slipway
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
+
+bench: venv  ## what a pass of the reconciler costs over 200 models and two years, beside its requests
+	$(PYTHON) -m bench.reconcile
 
 package: venv  ## the deployment package, dist/slipway.zip (downloads what it vendors)
 	$(PYTHON) pipelines/package.py --vendor dist/slipway
