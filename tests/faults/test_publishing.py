@@ -13,10 +13,10 @@ from tests.running import eventually
 CRASH = {"crash": "functions"}
 LOST = {"reset": True}
 
-#: The effects of publishing, stage by stage: the operation and path by which a fault knows them. `M`, `P`, `W` and
-#: `O` stand for the model's folder, the period, and the attempt's work and output folders. The compare-and-swaps of the claim lie between
-#: these: what is killed after the last effect before such a write, and before the first one behind it, is killed
-#: before and after the write.
+#: The effects of publishing, stage by stage: the operation and path by which a fault knows them. `M`, `P`, `W` and `O`
+#: stand for the model's folder, the period, and the attempt's work and output folders. The compare-and-swaps of the
+#: claim lie between these: what is killed after the last effect before such a write, and before the first one behind
+#: it, is killed before and after the write.
 EFFECTS: dict[str, list[dict[str, Any]]] = {
     "sealing and verifying": [
         {"operation": "SetAccessControl", "name": "models/W", "phase": "before"},

@@ -17,7 +17,7 @@ from slipway.azure.lake import lake
 from slipway.failure import Failed
 from slipway.job import KEY_TAG, Filled
 from slipway.period import Period
-from slipway.run import RunId
+from slipway.run import RunId, parse_job_name
 from slipway.settings import settings
 from tests.flows.conftest import ActAs
 from tests.running import LocalCloud, eventually
@@ -73,8 +73,8 @@ def filled(resolved: dict[str, Any], number: int, what: str = "count") -> Filled
     models.make_folder(paths.inputs_folder(run), access.inputs(who))
     models.make_folder(paths.inputs_folder(run, "rows"), access.inputs(who))
     models.write(f"{paths.inputs_folder(run, 'rows')}/a.csv", b"one\ntwo\n")
-    models.make_folder(paths.outputs_folder(run, 1), access.closed_outputs(who))
-    models.make_folder(paths.outputs_folder(run, 1, "counts"), access.output(who))
+    models.make_folder(paths.work_folder(run, 1), access.closed_outputs(who))
+    models.make_folder(paths.work_folder(run, 1, "counts"), access.output(who))
     made = job.fill(resolved, run, 1, version="000000000001", datastore="models")
     return Filled(
         made.name, {**made.document, "inputs": {**made.document["inputs"], "what": what}}, made.tags, made.key
@@ -104,7 +104,7 @@ def test_a_job_runs_from_staged_inputs_to_its_own_outputs(resolved: dict[str, An
     assert done.studio_url
     assert done.created_at
     assert done.created_at.utcoffset() == done.read_at.utcoffset() is not None
-    assert lake().models.exists(f"counts/2013-01-01/{one.name.removesuffix('-a1')}/outputs-1/counts/count.json")
+    assert lake().models.exists(f"{paths.work_folder(parse_job_name(one.name)[0], 1)}/counts/count.json")
 
 
 def test_submitting_again_finds_the_first_job(resolved: dict[str, Any]) -> None:

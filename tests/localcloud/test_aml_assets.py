@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aml_workspace import WORKSPACE, Served, served
 from azure.ai.ml import MLClient, command, load_component
 from azure.ai.ml.entities import Data, Environment, Model
 from azure.ai.ml.entities._assets import Code
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+
+from tests.localcloud.aml_workspace import WORKSPACE, Served, served
 
 MODELS = "azureml://datastores/models/paths"
 

@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from aml_workspace import WORKSPACE, Served, served
+
+from tests.localcloud.aml_workspace import WORKSPACE, Served, served
 
 Request = Callable[..., Any]
 SERVER = Path(__file__).with_name("aml_workspace.py")

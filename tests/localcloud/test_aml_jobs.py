@@ -11,12 +11,13 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from aml_workspace import WORKSPACE, Served, served
 from azure.ai.ml import Input, MLClient, Output, command
 from azure.ai.ml.constants import ListViewType
 from azure.ai.ml.entities import Data, Environment
 from azure.ai.ml.exceptions import JobException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+from tests.localcloud.aml_workspace import WORKSPACE, Served, served
 
 ENDED = {"Completed", "Failed", "Canceled"}
 MODELS = "azureml://datastores/models/paths"

@@ -10,7 +10,8 @@ import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobBlock, ContainerClient
-from lake_account import Account, served
+
+from tests.localcloud.lake_account import Account, served
 
 _names = itertools.count()
 

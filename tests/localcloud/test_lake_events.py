@@ -10,7 +10,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobBlock
 from azure.storage.filedatalake import FileSystemClient
-from lake_account import Account, served
+
+from tests.localcloud.lake_account import Account, served
 
 _names = itertools.count()
 

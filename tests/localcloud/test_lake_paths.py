@@ -11,9 +11,9 @@ from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.filedatalake import ContentSettings, DataLakeLeaseClient, FileSystemClient
 from azure.storage.filedatalake.aio import DataLakeServiceClient as AsyncDataLakeServiceClient
-from lake_account import Account, served
 
 from localcloud.config import ACCOUNT_KEY
+from tests.localcloud.lake_account import Account, served
 
 _names = itertools.count()
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient
-from lake_account import Account, served
+
+from tests.localcloud.lake_account import Account, served
 
 _names = itertools.count()
 

@@ -17,9 +17,9 @@ from azure.storage.filedatalake import (
     generate_file_sas,
     generate_file_system_sas,
 )  # fmt: skip
-from lake_account import Account, served
 
 from localcloud.config import ACCOUNT, ACCOUNT_KEY, oid
+from tests.localcloud.lake_account import Account, served
 
 _names = itertools.count()
 

@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import lake_account
 from azure.storage.blob import BlobBlock, BlobServiceClient
 from azure.storage.filedatalake import DataLakeServiceClient
-from lake_account import Account, served
 
 from localcloud.config import ACCOUNT, ACCOUNT_KEY
 from localcloud.identity.rules import SUPERUSER
@@ -22,6 +20,8 @@ from localcloud.lake import listing
 from localcloud.lake.access import Rights
 from localcloud.lake.target import Place
 from localcloud.lake.volume import Act
+from tests.localcloud import lake_account
+from tests.localcloud.lake_account import Account, served
 
 
 @contextmanager

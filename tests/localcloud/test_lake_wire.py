@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from lake_account import Account, served
+
+from tests.localcloud.lake_account import Account, served
 
 BASE = "/devstoreaccount1/models"
 

@@ -129,7 +129,14 @@ def test_a_canceled_run_ends_its_job_and_calls_nobody() -> None:
     """A person wished so: no incident, and the instance has not failed."""
     told = tell({"await_job": failed("canceled"), "judge_failure": done(ending="canceled")})
 
-    assert told.calls == [*up_to("await_job"), "judge_failure", "end_job", "withdraw_rights", "record_run", "finish_run"]
+    assert told.calls == [
+        *up_to("await_job"),
+        "judge_failure",
+        "end_job",
+        "withdraw_rights",
+        "record_run",
+        "finish_run",
+    ]
     assert told.asked("record_run")[0]["state"] == "canceled"
     assert told.result["status"] == "canceled"
 
@@ -138,7 +145,14 @@ def test_inputs_that_change_while_they_are_staged_supersede_the_run() -> None:
     """ST-1: no incident; the new data are another run's."""
     told = tell({"stage_inputs": failed("source-changed", kind="data"), "judge_failure": done(ending="superseded")})
 
-    assert told.calls == [*up_to("stage_inputs"), "judge_failure", "end_job", "withdraw_rights", "record_run", "finish_run"]
+    assert told.calls == [
+        *up_to("stage_inputs"),
+        "judge_failure",
+        "end_job",
+        "withdraw_rights",
+        "record_run",
+        "finish_run",
+    ]
     assert told.asked("finish_run")[0]["state"] == "superseded"
     assert told.result["status"] == "superseded"
 
