@@ -22,7 +22,7 @@ def cancel_job(ask: Ask) -> dict[str, Any]:
 
 def end(job: str) -> bool:
     """Whether the job is seen ended; if not, it is asked to. A refused request is no failure: the next look tells."""
-    seen = jobs().read(job)
+    seen = jobs().own(job)
     if seen is None or seen.phase == "ended":
         return True
     jobs().cancel(job)

@@ -27,7 +27,7 @@ def inherit_job(ask: Ask) -> dict[str, Any]:
     claim_of(ask)
     hold(ask, "claimed")
     run, attempt = RunId.parse(ask["run"]), ask["attempt"]
-    earlier = {number: job for number in range(1, attempt) if (job := jobs().read(job_name(run, number)))}
+    earlier = {number: job for number in range(1, attempt) if (job := jobs().own(job_name(run, number)))}
     alive = [job.name for job in earlier.values() if job.phase != "ended"]
     completed = max((number for number, job in earlier.items() if job.outcome == "completed"), default=None)
     if alive or completed is None or not _take_outputs(run, completed, attempt):

@@ -134,6 +134,11 @@ class Jobs:
             message = f"Azure ML's answer about job {name} could not be read: {error}"
             raise Failed(Failure(Kind.PLATFORM, "damaged-answer", message, transient=True)) from error
 
+    def own(self, name: str) -> Job | None:
+        """As `read`, for a job that Slipway submitted; a stranger's job of the name is none, and is left alone."""
+        job = self.read(name)
+        return job if job is not None and job.tags.get(KEY_TAG) == name else None
+
     def cancel(self, name: str) -> None:
         """Ask the service to end the job `name`. It takes seconds to minutes: read the job until it has ended.
 
