@@ -21,6 +21,9 @@ from slipway.waiting import Limits, look
 
 bp = df.Blueprint()
 
+#: The longest wait that a service may ask for between two looks, in seconds: people's wishes are seen by looking, too.
+LONGEST_WAIT = 900
+
 
 @bp.activity_trigger(input_name="ask")
 @effect
@@ -33,7 +36,7 @@ def read_job(ask: Ask) -> dict[str, Any]:
     claim = claim_of(ask)
     run = RunId.parse(ask["run"])
     limits = limits_of(catalog.pinned(lake().control, run.model, claim["version"]))
-    job = _read(claim["job"])
+    job, wait = _read(claim["job"])
     seen = look(job, ask.get("clocks") or {}, limits, clock.now())
     if seen.failure is not None:
         raise Failed(_explained(seen.failure, claim["job"]))
@@ -43,16 +46,17 @@ def read_job(ask: Ask) -> dict[str, Any]:
         _write_receipt(ask, job, seen.clocks)
     elif job.phase == "running" and claim["stage"] != Stage.RUNNING:
         _show_running(ask, limits, job)
-    return {"ended": seen.ended, "look_again": seen.look_again, "clocks": seen.clocks}
+    return {"ended": seen.ended, "look_again": max(seen.look_again, wait), "clocks": seen.clocks}
 
 
-def _read(name: str) -> Job | None:
+def _read(name: str) -> tuple[Job | None, float]:
+    """The job, None when it could not be read now, and how many seconds the service wants to be left alone for."""
     try:
-        return jobs().read(name)
+        return jobs().read(name), 0
     except Failed as error:
         if not error.failure.transient:
             raise
-        return None
+        return None, min(error.failure.retry_after or 0, LONGEST_WAIT)
 
 
 def _explained(failure: Failure, name: str) -> Failure:
