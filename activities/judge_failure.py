@@ -23,5 +23,5 @@ def judge_failure(ask: Ask) -> dict[str, Any]:
     """
     run = RunId.parse(ask["run"])
     token, code = ask["token"], ask["failure"]["code"]
-    record = lake().change_period(run.model, run.period, lambda seen, _: condemn(seen, token, code))
+    record = lake().change_period(run.model, run.period, lambda seen, now: condemn(seen, token, code, now))
     return {"ending": judge(record or None, token, code)}

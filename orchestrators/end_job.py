@@ -25,7 +25,7 @@ def end_job(context: df.DurableOrchestrationContext) -> Step:
     failure = {"kind": "platform", "code": "job-will-not-end", "transient": False, "retry_after": None}
     failure["message"] = f"{ask['job']} did not end within half an hour of being canceled"
     try:
-        seen = yield from step(context, "cancel_job", ask)
+        seen = yield from step(context, "cancel_job", ask, waits=())  # the looks are the tries
         if seen["ended"]:
             return {"result": {"ended": True}}
     except StepFailed as error:

@@ -34,9 +34,11 @@ class StepFailed(Exception):
         self.failure = failure
 
 
-def step(context: df.DurableOrchestrationContext, activity: str, ask: dict[str, Any]) -> Step:
+def step(
+    context: df.DurableOrchestrationContext, activity: str, ask: dict[str, Any], waits: tuple[int, ...] = WAITS
+) -> Step:
     """Call an activity until it answers with a result, and return that. Raises StepFailed when its failure is final."""
-    for wait in (*WAITS, None):
+    for wait in (*waits, None):
         answer = yield from _answer(activity, context.call_activity(activity, ask))
         failure = answer.get("failure")
         if failure is None:

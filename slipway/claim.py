@@ -28,6 +28,9 @@ STAGE_LIMITS = {
     "publishing": timedelta(minutes=30),
     "published": timedelta(minutes=60),
 }
+#: How long an attempt may take to end without outputs: its job is asked for half an hour, and every step around that
+#: keeps trying for a quarter.
+ENDING_LIMIT = timedelta(hours=2)
 #: A reserved claim whose instance has not reported by then is started again; the start is idempotent.
 START_AGAIN = timedelta(seconds=30)
 #: How long superseded outputs stay open to readers that still hold their path.
@@ -342,12 +345,17 @@ def judge(record: Record | None, token: str, code: str) -> str:
     return End.SUPERSEDED if code == "source-changed" else End.FAILED
 
 
-def condemn(record: Record | None, token: str, code: str) -> Record | None:
-    """Settle how the owner's attempt ends without outputs, before anything is told of it: no way forward from here."""
+def condemn(record: Record | None, token: str, code: str, now: datetime) -> Record | None:
+    """Settle how the owner's attempt ends without outputs, before anything is told of it: no way forward from here.
+
+    The owner then has the time that this may take, whatever the stage had left.
+    """
     ending = judge(record, token, code)
     if record is None or ending not in tuple(End):
         return record
-    return {**record, "claim": {**record["claim"], "ending": ending}}
+    if record["claim"]["ending"] is not None:
+        return record
+    return {**record, "claim": {**record["claim"], "ending": ending, "deadline": (now + ENDING_LIMIT).isoformat()}}
 
 
 def give_up(record: Record | None, run: str, attempt: int, now: datetime) -> Record:

@@ -112,7 +112,7 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
     def an_execution_settles_its_end(self, which: int, code: str) -> None:
         """An owner, or one that believes it is, met a failure."""
         token = self._token(which)
-        self._change(lambda seen: condemn(seen, token, code) or new_record(RunId.parse(RUN)))
+        self._change(lambda seen: condemn(seen, token, code, self.now) or new_record(RunId.parse(RUN)))
         self._note_condemned()
 
     @precondition(lambda self: self.attempts)

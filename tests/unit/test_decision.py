@@ -120,7 +120,7 @@ TABLE = [
     pytest.param(a_view(RESUMED, incident=TOLD), "wait", id="resumed: the incident is open until the attempt ended"),
     pytest.param(a_view(RESUMED), "open_incident", id="resumed, and the failure before is told nowhere: open"),
     pytest.param(
-        a_view(condemn(RESUMED, "two", "job-failed")), "wait", id="failing once more: the run itself tells it"
+        a_view(condemn(RESUMED, "two", "job-failed", NOON)), "wait", id="failing once more: the run itself tells it"
     ),
     pytest.param(
         a_view(a_dead(Stage.PUBLISHING), incident=an_incident("reader-unknown")),

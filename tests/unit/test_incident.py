@@ -189,7 +189,7 @@ AGAIN = take(resume(LAST_WORD, RUN_IN_RECORD, {"kind": "resume"}, NOON), RUN_IN_
     [
         pytest.param("job-failed", an_ended(End.FAILED), None, id="the last attempt failed"),
         pytest.param("job-failed", AGAIN, None, id="it was resumed"),
-        pytest.param("job-failed", condemn(a_record(Stage.RUNNING), "one", "job-failed"), None, id="it is failing"),
+        pytest.param("job-failed", condemn(a_record(Stage.RUNNING), "one", "job-failed", NOON), None, id="failing"),
         pytest.param("job-failed", a_record(Stage.PUBLISHING), None, id="its outputs are on their way"),
         pytest.param("job-failed", a_record(Stage.PUBLISHED), RUN_IN_RECORD, id="they arrived"),
         pytest.param("job-failed", an_ended(End.SUCCEEDED), RUN_IN_RECORD, id="it succeeded"),
@@ -198,7 +198,7 @@ AGAIN = take(resume(LAST_WORD, RUN_IN_RECORD, {"kind": "resume"}, NOON), RUN_IN_
         ),
         pytest.param(
             "job-failed",
-            condemn(wish_cancel(AGAIN, RUN_IN_RECORD, "ann", "no", NOON), "two", "canceled"),
+            condemn(wish_cancel(AGAIN, RUN_IN_RECORD, "ann", "no", NOON), "two", "canceled", NOON),
             f"{RUN_IN_RECORD} was canceled",
             id="a person is canceling it",
         ),
