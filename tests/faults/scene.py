@@ -68,6 +68,10 @@ for number, text in enumerate(texts):
 """
 #: What every period of these tests lands unless it says otherwise, and so what its twins publish.
 ROWS = {"a.txt": "one\n", "b.txt": "two\n"}
+WORKSPACE = (
+    "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/local"
+    "/providers/Microsoft.MachineLearningServices/workspaces/local"
+)
 FILES = ("all/all.txt", "parts/0/part.txt", "parts/1/part.txt")
 
 
@@ -119,6 +123,13 @@ class Scene(Yard):
     def record(self, model: str, period: str) -> dict[str, Any]:
         """The record of a period; empty where there is none."""
         return self.document(f"periods/{model}/{period}.json") or {}
+
+    def cancel_job(self, job: str, principal: str) -> None:
+        """Cancel a job past Slipway, as a person may in Azure ML."""
+        url = f"{self.cloud.endpoints.aml}{WORKSPACE}/jobs/{job}/cancel?api-version=2024-01-01-preview"
+        headers = {"Authorization": f"Bearer {self.cloud.token(principal, 'https://management.azure.com')}"}
+        request = urllib.request.Request(url, data=b"", headers=headers, method="POST")
+        urllib.request.urlopen(request, timeout=30, context=self.cloud.trust).close()
 
     def ends(self, run: str) -> dict[int, dict[str, Any]]:
         """The records of a run's attempts."""
