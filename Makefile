@@ -5,7 +5,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help venv demo up test lint bench package clean
+.PHONY: help venv demo up test faults lint bench package clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -18,8 +18,11 @@ demo: venv  ## two months of real data through three models, on this machine, in
 up: venv  ## keep the local Azure and the app running, to play with; stop with Ctrl-C
 	$(PYTHON) -m localcloud up --app . --state .localcloud
 
-test: venv  ## all tests
+test: venv  ## the tests
 	$(PYTHON) -m pytest
+
+faults: venv  ## all injected faults: kills, limits, outages; several minutes
+	$(PYTHON) -m pytest tests/faults
 
 lint: venv  ## ruff everywhere, mypy --strict on slipway
 	$(PYTHON) -m ruff check .
