@@ -189,10 +189,6 @@ class Scene(Yard):
         self.cloud.control.post("/clock", {"advance": seconds})
         self._clients.clear()
 
-    def now(self) -> datetime:
-        """The cloud's time."""
-        return datetime.fromisoformat(self.cloud.control.get("/clock")["now"])
-
     def outlive(self, model: str, period: str) -> None:
         """Move the clock just past the deadline of the period's owner: whoever holds the claim counts as dead."""
         claim = self.record(model, period)["claim"]
