@@ -26,6 +26,7 @@ faults: venv  ## all injected faults: kills, limits, outages; several minutes
 
 lint: venv  ## ruff everywhere, mypy --strict on slipway
 	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
 bench: venv  ## what a pass of the reconciler costs over 200 models and two years, beside its requests

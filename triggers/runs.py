@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -12,7 +13,8 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic import Field
 
-from activities.assess_period import assess_inputs, released, write_snapshot
+from activities.assess_period import released
+from activities.inputs import assess_inputs, write_snapshot
 from activities.start_run import started
 from activities.wake import WAKE, raise_event
 from slipway import paths
@@ -31,6 +33,8 @@ bp = df.Blueprint()
 
 #: How often a request's run number is worked out again when another run took it meanwhile.
 TRIES = 5
+#: How many of a run's receipts are read at a time: a run of many files has dozens.
+READERS = 8
 
 
 class NewRun(Reasoned):
@@ -200,7 +204,9 @@ def _view(run: RunId) -> dict[str, Any]:
     found = lake().control.list(folder)
     below = {entry.name: entry.name.removeprefix(folder) for entry in found}
     wanted = [path for path, name in below.items() if name.startswith(("receipts/", "record-")) or name == "run.json"]
-    records = {path: seen.data for path in wanted if (seen := lake().control.read(path))}
+    with ThreadPoolExecutor(READERS) as pool:
+        read = zip(wanted, pool.map(lake().control.read, wanted), strict=True)
+        records = {path: seen.data for path, seen in read if seen}
     view = run_view(run, record, records, lake().incident(run.model, run.period))
     if view is None:
         raise _unknown(run)

@@ -18,6 +18,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 
+import requests
 from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import (
@@ -28,10 +29,12 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobBlock, BlobServiceClient, ContentSettings
 from azure.storage.blob import ExponentialRetry as BlobRetry
 from azure.storage.filedatalake import DataLakeServiceClient
 from azure.storage.filedatalake import ExponentialRetry as DataLakeRetry
+from requests.adapters import HTTPAdapter
 
 from slipway import claim, incident, paths
 from slipway.azure.credential import credential
@@ -49,6 +52,8 @@ COPY_TIMEOUT = 600
 #: What the service says of a copy whose source is not there.
 SOURCE_GONE = frozenset({"CannotVerifyCopySource", "BlobNotFound", "PathNotFound", "ResourceNotFound"})
 
+#: A round of batches, eight copies in each: see `orchestrators.steps.ROUND` and `activities.copy_batch.PARALLEL`.
+CONNECTIONS = 64
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 60}
 _RETRIES: dict[str, Any] = {"initial_backoff": 1, "increment_base": 2, "retry_total": 2, "random_jitter_range": 1}
 
@@ -379,7 +384,11 @@ class Lake:
 def open_lake(given: Settings, token: TokenCredential) -> Lake:
     """The lake of these settings. Makes clients only; the first request is made by the first use."""
     blobs = BlobServiceClient(
-        given.lake_url.replace(".dfs.", ".blob."), credential=token, retry_policy=BlobRetry(**_RETRIES), **_TIMEOUTS
+        given.lake_url.replace(".dfs.", ".blob."),
+        credential=token,
+        retry_policy=BlobRetry(**_RETRIES),
+        transport=_transport(),
+        **_TIMEOUTS,
     )
     paths = DataLakeServiceClient(given.lake_url, credential=token, retry_policy=DataLakeRetry(**_RETRIES), **_TIMEOUTS)
 
@@ -391,6 +400,16 @@ def open_lake(given: Settings, token: TokenCredential) -> Lake:
         store(given.control_filesystem),
         {name: store(name) for name in given.landing_filesystems},
     )
+
+
+def _transport() -> RequestsTransport:
+    """A transport that keeps a connection for every copy that may be under way at once.
+
+    That of azure-core keeps ten; each request beyond pays for a TLS handshake of its own. Retries are the pipeline's.
+    """
+    session = requests.Session()
+    session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=0))
+    return RequestsTransport(session=session)
 
 
 @cache
