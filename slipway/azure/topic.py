@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -44,4 +45,6 @@ def publish(event: Mapping[str, Any]) -> bool:
 @cache
 def topic_client(url: str) -> EventGridPublisherClient:
     """Return the client of the topic at this address; one for the process."""
+    # It hands the options of a request to the event's own class, which warns of each that it does not know.
+    logging.getLogger("azure.eventgrid._legacy._generated._serialization").setLevel(logging.ERROR)
     return EventGridPublisherClient(url, credential())
