@@ -58,19 +58,29 @@ class RunId:
 
 
 def job_name(run: RunId, attempt: int) -> str:
-    """The Azure ML job of an attempt: `<run>-a<n>`."""
-    return f"{run}-a{attempt}"
+    """The Azure ML job of an attempt: `<run>-a<n>` in lower case.
+
+    azure-ai-ml submits every name so; a job asked for as `2013-W05` would not be found. Source: azure-ai-ml, BaseNode.
+    """
+    return f"{run}-a{attempt}".lower()
 
 
 def instance_id(run: RunId, attempt: int, story: str | None = None) -> str:
     """The orchestration instance of an attempt, `<run>-a<n>`, or of one of its children, `<run>-a<n>-<story>`."""
     if story is not None and not _STORY.fullmatch(story):
         raise InvalidName(f"{shown(story)} is not a story's name: it must be [a-z][a-z0-9_]*")
-    return job_name(run, attempt) + (f"-{story}" if story else "")
+    return f"{run}-a{attempt}" + (f"-{story}" if story else "")
 
 
 def parse_job_name(text: str) -> tuple[RunId, int]:
     """The run and attempt that a job's name (or an attempt's instance id) speaks of. Raises InvalidName for others."""
     if match := _ATTEMPT.fullmatch(text[:200]):
-        return RunId.parse(match[1]), int(match[2])
+        model, dashes, rest = match[1].partition("--")
+        return RunId.parse(model + dashes + _with_capitals(rest)), int(match[2])
     raise InvalidName(f"{shown(text)} is not an attempt's name: it must be <run>-a<n>")
+
+
+def _with_capitals(text: str) -> str:
+    """Give a period its capitals back, which a job's name has lost; in `text` the rest of a run's id follows it."""
+    period, dashes, rest = text.partition("--")
+    return period.upper() + dashes + rest

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slipway.azure import job_document
 from slipway.names import MODEL_PATTERN, InvalidName
-from slipway.period import Period
+from slipway.period import SHAPES, Period
 from slipway.run import RunId, instance_id, job_name, parse_job_name
 from tests.unit.test_period import periods
 
@@ -25,11 +26,19 @@ def test_a_runs_id_says_what_it_is_for() -> None:
     assert instance_id(RUN, 3, "stage_inputs") == "flight-delay--2013-01--0a1b2c3d-2-a3-stage_inputs"
 
 
+@pytest.mark.parametrize("period", SHAPES.values())
+def test_azure_ml_keeps_the_name_of_a_job(period: str) -> None:
+    """azure-ai-ml lowers the capitals of a name, and a job that is then asked for by another name is never found."""
+    name = job_name(RunId("flight-delay", Period.parse(period), "0a1b2c3d"), 1)
+    document = {"type": "command", "command": "true", "environment": "azureml:e:1", "compute": "azureml:c"}
+    assert job_document.read({**document, "name": name}).name == name
+
+
 @given(runs, st.integers(1, 999))
 def test_ids_and_job_names_read_back(run: RunId, attempt: int) -> None:
     """For any run; and they stay within 90 characters that Azure ML allows in names."""
     assert RunId.parse(str(run)) == run
-    assert parse_job_name(job_name(run, attempt)) == (run, attempt)
+    assert parse_job_name(job_name(run, attempt)) == parse_job_name(instance_id(run, attempt)) == (run, attempt)
     assert re.fullmatch(r"[A-Za-z0-9-]{1,90}", str(run))
 
 
