@@ -23,6 +23,12 @@ def withdraw_rights(ask: Ask) -> dict[str, Any]:
 
 
 def withdraw(run: RunId, attempt: int) -> None:
-    """Seal what the attempt's job could write, and the staged inputs it could read; a resume opens the inputs again."""
-    for folder in (paths.work_folder(run, attempt), paths.inputs_folder(run)):
-        lake().models.set_acl_if_there(folder, access.sealed())
+    """Seal what the attempt's job could write, and the staged inputs it could read; a resume opens the inputs again.
+
+    They are the run's, not the attempt's: who slept until a later attempt went on leaves them to that one's job.
+    """
+    lake().models.set_acl_if_there(paths.work_folder(run, attempt), access.sealed())
+    record = lake().period(run.model, run.period)
+    claim = record["claim"] if record else None
+    if claim is None or claim["run"] != run.text or claim["attempt"] == attempt:
+        lake().models.set_acl_if_there(paths.inputs_folder(run), access.sealed())

@@ -135,6 +135,26 @@ def test_an_opener_that_wakes_after_its_set_was_closed_opens_nothing(scene: Scen
         assert not sees(scene, "analyst", folder)
 
 
+def test_an_owner_that_sleeps_at_its_end_takes_no_inputs_from_the_resumed_attempt(scene: Scene) -> None:
+    """CL-7 (I6): canceled and given up while it slept, and resumed; awake, it leaves the next attempt's job alone."""
+    model, day = scene.stage("late-sealer", timeout=7200), "2024-01-01"
+    scene.fault(ASLEEP, service="functions", operation="ActivityStarted", name="withdraw_rights", times=1)
+    scene.land(f"{model}/{day}", {"a.txt": "hang"})
+    run = scene.until(model, day, "running")["run"]
+    assert scene.call("POST", f"runs/{run}/cancel", {"reason": "not today"})[0] == 202
+    scene.fired(1)
+    scene.advance(3 * HOURS)
+    scene.ended(model, day, "canceled")
+    assert scene.call("POST", f"runs/{run}/resume", {"reason": "today, after all"})[0] == 202
+    scene.until(model, day, "running", attempt=2)
+
+    scene.calm()
+
+    eventually(lambda: scene.instance(f"{run}-a1")["runtimeStatus"] == "Completed", 60)
+    assert scene.can_read("job", f"{model}/{day}/{run}/inputs/rows/{day}/a.txt")
+    assert scene.call("POST", f"runs/{run}/cancel", {"reason": "seen enough"})[0] == 202
+
+
 def test_a_claim_without_an_orchestration_is_started(scene: Scene, model: str) -> None:
     """CL-3, CL-4, TR-9 (I6, I8): killed when the claim was reserved, and again when its instance was started."""
     day = "2024-01-30"
