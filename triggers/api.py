@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from slipway.azure.failures import failure_of
 from slipway.failure import redact
-from slipway.names import InvalidName
+from slipway.names import InvalidName, shown
 from slipway.period import PeriodError
 from slipway.settings import settings
 
@@ -114,9 +114,11 @@ def body(request: func.HttpRequest, shape: type[Body]) -> Body:
     if len(raw) > LARGEST_BODY:
         raise Problem(413, "Body too large", f"The body has {len(raw)} bytes; at most {LARGEST_BODY} are read.")
     try:
-        document = json.loads(raw)
+        document = json.loads(raw, object_pairs_hook=_members)
     except (ValueError, RecursionError) as error:
-        raise Problem(400, "Malformed body", "The body is not JSON.") from error
+        raise Problem(400, "Malformed body", f"The body is not JSON: {error}.") from error
+    if not isinstance(document, dict):
+        raise Problem(400, "Malformed body", "The body is not a JSON object.")
     try:
         return shape.model_validate(document)
     except ValidationError as error:
@@ -124,6 +126,16 @@ def body(request: func.HttpRequest, shape: type[Body]) -> Body:
         raise Problem(
             400, "Malformed body", "The body does not have the form that is asked for.", errors=errors
         ) from error
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members. One that stands twice is refused: which of the two was meant, nobody knows."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Problem(400, "Malformed body", f"The member {shown(twice)} stands twice in the body.")
+    return members
 
 
 def answer(document: Mapping[str, Any], status: int = 200, **headers: str) -> func.HttpResponse:
