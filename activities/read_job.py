@@ -17,7 +17,7 @@ from slipway.azure.lake import lake
 from slipway.claim import Stage, move
 from slipway.failure import Failed, Failure
 from slipway.run import RunId
-from slipway.waiting import Limits, look
+from slipway.waiting import look, patience
 
 bp = df.Blueprint()
 
@@ -37,15 +37,17 @@ def read_job(ask: Ask) -> dict[str, Any]:
     run = RunId.parse(ask["run"])
     limits = limits_of(catalog.pinned(lake().control, run.model, claim["version"]))
     job, wait = _read(claim["job"])
-    seen = look(job, ask.get("clocks") or {}, limits, clock.now())
+    clocks = ask.get("clocks") or {}
+    seen = look(job, clocks, limits, clock.now())
     if seen.failure is not None:
         raise Failed(_explained(seen.failure, claim["job"]))
     if job is None or not job.responding:
         _show_patience(ask, claim)
     elif seen.ended:
         _write_receipt(ask, job, seen.clocks)
-    elif job.phase == "running" and claim["stage"] != Stage.RUNNING:
-        _show_running(ask, limits, job)
+    elif job.phase != clocks.get("phase", "queued"):  # what is queued at first has its time from submit_job
+        stage = Stage.RUNNING if job.phase == "running" else Stage(claim["stage"])
+        _show_phase(ask, stage, patience(seen.clocks, limits) + OWNER_GRACE)
     return {"ended": seen.ended, "look_again": max(seen.look_again, wait), "clocks": seen.clocks}
 
 
@@ -76,10 +78,10 @@ def _show_patience(ask: Ask, claim: dict[str, Any]) -> None:
     )
 
 
-def _show_running(ask: Ask, limits: Limits, job: Job) -> None:
+def _show_phase(ask: Ask, stage: Stage, deadline: datetime) -> None:
+    """The job is in another phase, with a limit of its own: queued anew, when it lost its node, it has all its time."""
     run = RunId.parse(ask["run"])
-    deadline = (job.started_at or job.read_at) + limits.of("running") + OWNER_GRACE
-    lake().change_period(run.model, run.period, lambda seen, _: move(seen, ask["token"], Stage.RUNNING, deadline))
+    lake().change_period(run.model, run.period, lambda seen, _: move(seen, ask["token"], stage, deadline))
 
 
 def _write_receipt(ask: Ask, job: Job, clocks: dict[str, Any]) -> None:

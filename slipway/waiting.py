@@ -6,6 +6,7 @@ be learned: a job that cannot be read has not ended.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -100,6 +101,12 @@ def look(job: Seen | None, clocks: dict[str, Any], limits: Limits, now: datetime
         return Look(False, Failure(kind, f"{job.phase}-too-long", message), 0, clocks)
     pace = next((wait for most, wait in _PACE if age < most), _SLOWEST)
     return Look(False, None, pace, {"phase": job.phase, "since": since.isoformat()})
+
+
+def patience(clocks: Mapping[str, Any], limits: Limits) -> datetime:
+    """Until when a job of these clocks may take to begin, or once it runs to end: what its owner's claim outlasts."""
+    until = limits.of("running") if clocks["phase"] == "running" else limits.queued + limits.preparing
+    return datetime.fromisoformat(clocks["since"]) + until
 
 
 def _unknown(clocks: dict[str, Any], at: datetime) -> Look:
