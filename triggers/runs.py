@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
@@ -30,6 +32,7 @@ from slipway.settings import settings
 from triggers.api import Principal, Problem, Reasoned, answer, body, endpoint, operator, reader
 
 bp = df.Blueprint()
+log = logging.getLogger("slipway")
 
 #: How often a request's run number is worked out again when another run took it meanwhile.
 TRIES = 5
@@ -58,7 +61,7 @@ async def start_run_by_hand(request: func.HttpRequest, client: df.DurableOrchest
     key = idempotency_key(request)
     claim = await asyncio.to_thread(_reserve, who, model, asked, key)
     if claim["token"] == "":
-        await started(claim, client)
+        await _told(started(claim, client))
     return _accepted(claim["run"])
 
 
@@ -80,7 +83,7 @@ async def cancel_run(request: func.HttpRequest, client: df.DurableOrchestrationC
     who, asked = operator(request), body(request, Reasoned)
     run = _run(request)
     record = await asyncio.to_thread(_wish, run, who, asked.reason)
-    await raise_event(client, instance_id(run, record["claim"]["attempt"], "await_job"), WAKE)
+    await _told(raise_event(client, instance_id(run, record["claim"]["attempt"], "await_job"), WAKE))
     return _accepted(run.text)
 
 
@@ -93,8 +96,19 @@ async def resume_run(request: func.HttpRequest, client: df.DurableOrchestrationC
     who, asked = operator(request), body(request, Reasoned)
     run = _run(request)
     claim = await asyncio.to_thread(_resume, run, who, asked.reason)
-    await started(claim, client)
+    await _told(started(claim, client))
     return _accepted(run.text)
+
+
+async def _told(telling: Awaitable[object]) -> None:
+    """Tell the engine what the lake holds already, so that 202 is true whatever it answers.
+
+    The reconciler starts a claim that nobody has reported for, and the next look at the job finds the wish.
+    """
+    try:
+        await telling
+    except Exception as error:
+        log.warning("the engine was not told of a request: %r", error, extra={"action": "engine_not_told"})
 
 
 def idempotency_key(request: func.HttpRequest) -> str | None:
