@@ -18,11 +18,11 @@ demo: venv  ## two months of real data through three models, on this machine, in
 up: venv  ## keep the local Azure and the app running, to play with; stop with Ctrl-C
 	$(PYTHON) -m localcloud up --app . --state .localcloud
 
-test: venv  ## the tests
-	$(PYTHON) -m pytest
+test: venv  ## the tests, two files of them side by side
+	$(PYTHON) -m pytest -n 2 --dist loadfile
 
 faults: venv  ## all injected faults: kills, limits, outages; several minutes
-	$(PYTHON) -m pytest tests/faults
+	$(PYTHON) -m pytest -n 2 --dist loadfile tests/faults
 
 lint: venv  ## ruff everywhere, mypy --strict on slipway
 	$(PYTHON) -m ruff check .

@@ -26,9 +26,14 @@ def state(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def demo(state: Path) -> Iterator[Demo]:
-    """The demonstration under way: two days of weather, the second of which is broken at first."""
+    """The demonstration under way: two days of weather, the second of which is broken at first.
+
+    It hears Ctrl-C as from a terminal, also where the tests run in the background, for which a shell ignores it.
+    """
     command = [sys.executable, "-m", "demo", "--days", "2", "--json", "--state", str(state)]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        signal.signal(signal.SIGINT, before)
         yield started
         started.terminate()
 

@@ -38,7 +38,7 @@ def a_trace(yard: Yard, name: str) -> dict[str, Any]:
     yard.ended(name, "2024-01-06", "failed")
     right = (len(CORRECTED), hashlib.sha256(CORRECTED.encode()).hexdigest())
     eventually(lambda: yard.period(reader, "2024-01-05")["published"], 40)
-    eventually(lambda: yard.outputs(reader, "2024-01-05")["all/all.txt"] == right, 40)
+    eventually(lambda: yard.outputs(reader, "2024-01-05")["all/all.txt"] == right, 90)
     eventually(lambda: not yard.period(reader, "2024-01-05")["active"], 40)
     return outcome(yard, name, reader)
 
