@@ -150,6 +150,20 @@ def test_the_queue_is_a_door_like_the_other(queue_yard: Yard, undisturbed: dict[
     yard.published(model, "2024-01-06")
 
 
+def test_a_message_that_no_function_can_be_given_is_set_aside_and_kept(queue_yard: Yard) -> None:
+    """The host moves it to the poison queue with the app's identity, which needs a role there; else it comes for ever."""
+    cloud = queue_yard.cloud
+    account, credential = cloud.endpoints.storage_tls, cloud.credential("app")
+    poison = QueueClient(account, "landing-events-poison", credential=credential)
+    QueueClient(account, "landing-events", credential=credential).send_message("no base64 {")
+
+    def set_aside() -> list[str]:
+        cloud.advance("31s")  # the visibility timeout of host.json, after which it is tried again
+        return [message.content for message in poison.peek_messages()]
+
+    assert eventually(set_aside) == ["no base64 {"]
+
+
 def test_event_grid_gets_its_answer_whatever_it_brings(queue_yard: Yard) -> None:
     """TR-7: a batch with a malformed member at any place is acknowledged, and its good members are honoured."""
     yard = queue_yard
