@@ -375,7 +375,11 @@ class TestControl:
         host.until(instance_id, lambda _: (15, -1) in host.stored_history(instance_id))
 
         assert again.status_code == 500
-        assert "Cannot suspend the orchestration instance" in again.json()["ExceptionMessage"]
+        assert again.json()["ExceptionMessage"] == (
+            f"Cannot suspend the orchestration instance {instance_id} because instance is in the Suspended state."
+        )
+        refused = f"instance {instance_id}: Cannot suspend orchestration instance in the Suspended state."
+        assert refused in (host.state / "log").read_text()
         assert host.status(instance_id).runtime_status.name == "Suspended"
         call(host.client.resume(instance_id, "back"))
         assert host.ended(instance_id).output == []
@@ -426,7 +430,18 @@ class TestControl:
             host.begin("nothing")
         with pytest.raises(Exception, match="must not start with @"):
             host.begin("chain", instance_id="@me")
-        assert host.manage("POST", "orchestrators/chain", data="{").status_code == 400
+        no_json = host.manage("POST", "orchestrators/chain", data="{")
+        assert (no_json.status_code, no_json.json()["Message"]) == (400, "Invalid JSON content")
+        unknown = host.manage("POST", "orchestrators/nothing").json()
+        assert unknown["Message"] == "One or more of the arguments submitted is incorrect"
+
+    def test_other_task_hub(self, host):
+        """There is one task hub: a request for another one is refused by name, in whatever case its own is written."""
+        other = host.manage("GET", "instances/x?taskHub=Other")
+
+        assert other.status_code == 501
+        assert "task hubs other than the app's own: Other is not TestHub" in other.text
+        assert host.manage("GET", "instances/x?TASKHUB=testhub").status_code == 404
 
 
 class TestQueries:
@@ -439,6 +454,8 @@ class TestQueries:
 
         found = call(own_host.client.get_status_by(instance_id_prefix="many-", runtime_status=completed))
         assert sorted(status.instance_id for status in found) == [f"many-{n}" for n in range(5)]
+        either = own_host.manage("GET", "instances?runtimeStatus=Completed&runtimeStatus=Running, Pending&top=9").json()
+        assert len(either) == 6
         later = datetime.now(UTC) + timedelta(hours=1)
         assert call(own_host.client.get_status_by(created_time_from=later)) == []
 
@@ -465,10 +482,10 @@ class TestQueries:
         """202 with Location while it runs, 200 when finished, 404 with no body when unknown; 500 only on demand."""
         waiting = host.begin("two_events")
         failed = host.run("failing").instance_id
-        running = host.manage("GET", f"instances/{waiting}")
+        running = host.manage("GET", f"instances/{waiting}?showInput=false")
 
         assert (running.status_code, running.headers["Retry-After"]) == (202, "5")
-        assert f"instances/{waiting}" in running.headers["Location"]
+        assert running.headers["Location"] == running.url
         assert host.manage("GET", f"instances/{failed}").status_code == 200
         on_demand = host.manage("GET", f"INSTANCES/{failed}?returnInternalServerErrorOnFailure=true")
         assert on_demand.status_code == 500
@@ -495,18 +512,24 @@ class TestQueries:
         ]
         assert events[0]["FunctionName"] == "chain"
         assert (events[1]["FunctionName"], events[1]["Result"]) == ("hello", "Hello Tokyo!")
-        assert events[1]["Input"] == ['"Tokyo"']
+        assert events[1]["Input"] == '["\\"Tokyo\\""]'
         assert events[1]["ScheduledTime"] <= events[1]["Timestamp"]
         assert events[-1]["OrchestrationStatus"] == "Completed"
         assert not {"EventId", "IsPlayed", "TaskScheduledId"} & set(events[1])
 
     def test_start_and_wait(self, host):
-        """A start with timeout and pollingInterval answers the bare output once it is there."""
-        answer = host.manage("POST", "orchestrators/without_yield?timeout=10&pollingInterval=1", json={"a": 1})
+        """A start with timeout and pollingInterval answers the bare output once it is there; so does a restart."""
+        wait = "timeout=10&pollingInterval=1"
+        answer = host.manage("POST", f"orchestrators/without_yield/waited?{wait}", json={"a": 1})
+        again = host.manage("POST", f"instances/waited/restart?{wait}")
+        failed = host.manage("POST", f"orchestrators/failing?{wait}")
         late = host.manage("POST", "orchestrators/two_events?timeout=0.1&pollingInterval=0.1")
 
         assert (answer.status_code, answer.json()) == (200, {"a": 1})
+        assert (again.status_code, again.json()) == (200, {"a": 1})
+        assert (failed.status_code, failed.json()["runtimeStatus"]) == (200, "Failed")
         assert late.status_code == 202
+        assert host.manage("POST", "orchestrators/two_events?timeout=1&pollingInterval=2").status_code == 400
 
     def test_key(self, host):
         """The public API wants its system key or the master key; the SDK's own endpoint wants none."""

@@ -7,6 +7,7 @@ Source: azure-functions-durable-extension, ``DurableClient.cs`` and ``HttpApiHan
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from dataclasses import replace
 
@@ -22,6 +23,8 @@ from localcloud.functions.durable.events import Event, EventType, Status, dump, 
 from localcloud.functions.durable.ids import problem_with_id
 from localcloud.functions.durable.store import Filter, Instance
 from localcloud.functions.durable.walk import Kind
+
+log = logging.getLogger(__name__)
 
 #: States in which a purge by filter leaves an instance alone whatever it was asked for.
 _PURGEABLE = frozenset({Status.COMPLETED, Status.FAILED, Status.TERMINATED, Status.CANCELED})
@@ -146,10 +149,10 @@ class Client:
         with self._store.transaction():
             instance = self._unfinished(instance_id)
             if instance.suspended == suspended:
-                word = "suspend" if suspended else "resume"
+                word, state = "suspend" if suspended else "resume", instance.shown_status.title
+                log.warning("instance %s: Cannot %s orchestration instance in the %s state.", instance_id, word, state)
                 raise WrongStateError(
-                    f"Cannot {word} the orchestration instance {instance_id} because instance is in "
-                    f"{instance.shown_status.title} state."
+                    f"Cannot {word} the orchestration instance {instance_id} because instance is in the {state} state."
                 )
             self._store.set_suspended(instance_id, suspended, now)
             kind = EventType.EXECUTION_SUSPENDED if suspended else EventType.EXECUTION_RESUMED

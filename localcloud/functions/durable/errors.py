@@ -4,17 +4,29 @@ from __future__ import annotations
 
 
 class DurableError(Exception):
-    """Base of what the API answers with a body: ``status`` is the HTTP status, ``kind`` the .NET type named."""
+    """Base of what the API answers with a body: ``status`` is the HTTP status, ``kind`` the .NET type named.
 
+    ``message`` says what kind of trouble it is; the exception's own text says which.
+    """
+
+    message = "Something went wrong while processing your request"
     status = 500
     kind = "System.InvalidOperationException"
 
 
 class BadRequestError(DurableError):
-    """The call itself is wrong: unknown function, an id that is no id, a body that is no JSON."""
+    """The call itself is wrong: unknown function, an id that is no id."""
 
+    message = "One or more of the arguments submitted is incorrect"
     status = 400
     kind = "System.ArgumentException"
+
+
+class InvalidJsonError(BadRequestError):
+    """The body is no JSON."""
+
+    message = "Invalid JSON content"
+    kind = "Newtonsoft.Json.JsonReaderException"
 
 
 class InstanceExistsError(DurableError):

@@ -15,7 +15,13 @@ from aiohttp import web
 
 from localcloud.functions.durable.binding import Addresses
 from localcloud.functions.durable.client import Client
-from localcloud.functions.durable.errors import BadRequestError, DurableError, GoneError, NotFoundError
+from localcloud.functions.durable.errors import (
+    BadRequestError,
+    DurableError,
+    GoneError,
+    InvalidJsonError,
+    NotFoundError,
+)
 from localcloud.functions.durable.events import STATUS_BY_TITLE, Status, moment_of, stamp
 from localcloud.functions.durable.store import Filter, Instance
 from localcloud.functions.durable.view import history_payload, status_payload
@@ -36,6 +42,9 @@ class Api:
 
     async def answer(self, request: web.Request, tail: str) -> web.Response:
         """Answer one request; ``tail`` is what follows the endpoint's own path, already decoded."""
+        hub = _query(request).get("taskhub", "")
+        if hub.strip() and hub.casefold() != self._addresses.hub_name.casefold():
+            return refuse(request, f"task hubs other than the app's own: {hub} is not {self._addresses.hub_name}")
         try:
             return await self._route(request, [part for part in tail.split("/") if part])
         except (NotFoundError, GoneError) as problem:
@@ -67,7 +76,7 @@ class Api:
             case "POST", [instance_id, "raiseevent", event_name]:
                 answer = await self._raise_event(request, instance_id, event_name)
             case "POST", [instance_id, "restart"]:
-                answer = self._restart(request, instance_id)
+                answer = await self._restart(request, instance_id)
             case "POST", [instance_id, word] if word in _CONTROLS:
                 answer = self._control(request, instance_id, word)
             case _:
@@ -75,17 +84,20 @@ class Api:
         return answer
 
     async def _start(self, request: web.Request, name: str, instance_id: str | None) -> web.Response:
-        query = _query(request)
         input_text = await _json_body(request)
-        instance_id = self._client.start(name, instance_id, input_text, query.get("version"))
-        timeout = _seconds(query, "timeout")
-        if timeout is not None and _seconds(query, "pollinginterval") is not None:
+        instance_id = self._client.start(name, instance_id, input_text, _query(request).get("version"))
+        return await self._started(request, instance_id)
+
+    async def _started(self, request: web.Request, instance_id: str) -> web.Response:
+        """Answer a start or restart: with its end, if the caller waits for that and it comes, else where to look."""
+        query = _query(request)
+        timeout, interval = _seconds(query, "timeout"), _seconds(query, "pollinginterval")
+        if timeout is not None and interval is not None:
+            if interval > timeout:
+                raise BadRequestError(f"Total timeout {timeout:g} should be bigger than retry timeout {interval:g}")
             finished = await self._client.engine.wait_until_finished(instance_id, timeout)
             if finished is not None and finished.status.finished:
                 return _waited(finished)
-        return self._check_status(request, instance_id)
-
-    def _check_status(self, request: web.Request, instance_id: str) -> web.Response:
         payload = self._addresses.check_status(self._origin_for(request), instance_id)
         headers = {"Location": payload["statusQueryGetUri"], "Retry-After": "10"}
         return web.json_response(payload, status=202, headers=headers)
@@ -104,8 +116,8 @@ class Api:
                 self._client.history(instance_id), show_output=_flag(query, "showhistoryoutput"), show_input=show_input
             )
         if not instance.status.finished:
-            location = self._addresses.management(self._origin_for(request), instance_id)["statusQueryGetUri"]
-            return web.json_response(payload, status=202, headers={"Location": location, "Retry-After": "5"})
+            headers = {"Location": str(request.url), "Retry-After": "5"}
+            return web.json_response(payload, status=202, headers=headers)
         failed = instance.status is Status.FAILED and _flag(query, "returninternalservererroronfailure")
         return web.json_response(payload, status=500 if failed else 200)
 
@@ -134,16 +146,16 @@ class Api:
         getattr(self._client, word)(instance_id, _query(request).get("reason", ""))
         return web.Response(status=202)
 
-    def _restart(self, request: web.Request, instance_id: str) -> web.Response:
+    async def _restart(self, request: web.Request, instance_id: str) -> web.Response:
         new_id = _flag(_query(request), "restartwithnewinstanceid", default=True)
-        return self._check_status(request, self._client.restart(instance_id, new_id=new_id))
+        return await self._started(request, self._client.restart(instance_id, new_id=new_id))
 
 
 def _query(request: web.Request) -> dict[str, str]:
-    """Return the query with names in lower case; the first value of each counts."""
+    """Return the query with names in lower case; values of one name are joined by commas, as .NET does."""
     found: dict[str, str] = {}
     for name, value in request.query.items():
-        found.setdefault(name.lower(), value)
+        found[name.lower()] = f"{found[name.lower()]},{value}" if name.lower() in found else value
     return found
 
 
@@ -160,7 +172,7 @@ def _seconds(query: dict[str, str], name: str) -> float | None:
 
 def _filter(query: dict[str, str]) -> Filter:
     """Read a query's filter; unknown status names are skipped, and none left means every status."""
-    names = query.get("runtimestatus", "").split(",")
+    names = [name.strip() for name in query.get("runtimestatus", "").split(",")]
     return Filter(
         created_from=_moment(query.get("createdtimefrom")),
         created_to=_moment(query.get("createdtimeto")),
@@ -186,15 +198,14 @@ async def _json_body(request: web.Request) -> str:
     try:
         return json.dumps(json.loads(body), separators=(",", ":"), ensure_ascii=False)
     except ValueError as problem:
-        raise BadRequestError(f"Invalid JSON content. Exception message: {problem}") from problem
+        raise InvalidJsonError(f"The body is no JSON: {problem}") from problem
 
 
 def _waited(instance: Instance) -> web.Response:
     """Answer a start that waited for the end: the bare output of a completed instance, else its status."""
     if instance.status is Status.COMPLETED:
         return web.Response(text=instance.output or "null", content_type="application/json")
-    status = 500 if instance.status is Status.FAILED else 200
-    return web.json_response(status_payload(instance, show_input=True), status=status)
+    return web.json_response(status_payload(instance, show_input=True))
 
 
 def _deleted(count: int) -> web.Response:
@@ -216,7 +227,7 @@ def _decode_token(token: str | None) -> str:
 
 def _error(problem: DurableError) -> web.Response:
     body: dict[str, Any] = {
-        "Message": "Something went wrong while processing your request",
+        "Message": problem.message,
         "ExceptionMessage": str(problem),
         "ExceptionType": problem.kind,
         "StackTrace": "",

@@ -33,7 +33,10 @@ def status_payload(instance: Instance, *, show_input: bool) -> dict[str, Any]:
 
 
 def history_payload(events: list[Event], *, show_output: bool, show_input: bool) -> list[dict[str, Any]]:
-    """Fold scheduled tasks into their completions and spell the kinds out; what is still open stays as it is."""
+    """Fold scheduled tasks into their completions and spell the kinds out; what is still open stays as it is.
+
+    Outputs are shown as JSON, inputs as the text that is stored.
+    """
     completed = {e["TaskScheduledId"] for e in events if e["EventType"] in _COMPLETED}
     scheduled = {e["EventId"]: e for e in events if e["EventType"] in _SCHEDULED}
     shown = [
@@ -53,12 +56,12 @@ def _shown(one: Event, scheduled: dict[int, Event], *, show_output: bool, show_i
     elif kind in _COMPLETED and one["TaskScheduledId"] in scheduled:
         cause = scheduled[one["TaskScheduledId"]]
         fields |= {"ScheduledTime": cause["Timestamp"], "FunctionName": cause["Name"], "Input": cause["Input"]}
+    elif kind in _SCHEDULED:
+        fields.pop("Version", None)
     if kind is EventType.EXECUTION_COMPLETED:
         fields["OrchestrationStatus"] = Status(one["OrchestrationStatus"]).title
     if not show_input:
         fields.pop("Input", None)
-    elif "Input" in fields:
-        fields["Input"] = _value(fields["Input"])
     if not show_output:
         fields.pop("Result", None)
     elif "Result" in fields:
