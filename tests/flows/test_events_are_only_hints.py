@@ -151,7 +151,7 @@ def test_the_queue_is_a_door_like_the_other(queue_yard: Yard, undisturbed: dict[
 
 
 def test_a_message_that_no_function_can_be_given_is_set_aside_and_kept(queue_yard: Yard) -> None:
-    """The host moves it to the poison queue with the app's identity, which needs a role there; else it comes for ever."""
+    """The host moves it to the poison queue with the app's identity, which needs a role for it; else it never ends."""
     cloud = queue_yard.cloud
     account, credential = cloud.endpoints.storage_tls, cloud.credential("app")
     poison = QueueClient(account, "landing-events-poison", credential=credential)
