@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 
 import azure.durable_functions as df
 
@@ -10,6 +11,8 @@ from slipway.period import Period
 
 WAKE = "wake"
 log = logging.getLogger("slipway")
+# To be woken more than once is usual; the SDK takes it for a mistake of its own, and says so in every replay.
+warnings.filterwarnings("ignore", message=f"Potential duplicate Task completion for TaskId: {WAKE}")
 
 
 def evaluation_id(model: str, period: Period) -> str:

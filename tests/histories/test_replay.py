@@ -22,7 +22,7 @@ import function_app
 RECORDED = sorted(Path(__file__).parent.glob("*.json"))
 
 #: History events, by the numbers the extension gives them. Source: DurableTask.Core, EventType.
-COMPLETED, ACTIVITY, STORY, TIMER = 13, 4, 7, 10
+COMPLETED, ACTIVITY, STORY, TIMER, EVENT = 13, 4, 7, 10, 15
 #: Actions that hold others: when-any and when-all.
 GROUPS = (11, 12)
 KINDS = {0: "activity", 2: "story", 5: "timer"}
@@ -90,3 +90,22 @@ def test_the_replay_does_not_depend_on_the_process() -> None:
         command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stdout
+
+
+def test_to_be_woken_twice_is_no_news_for_the_log() -> None:
+    """Every file that lands wakes its period: a warning for each, in each replay, would bury what matters."""
+    script = f"import json, sys; from {__name__} import replayed; replayed(*json.load(sys.stdin))"
+    recorded = json.loads((Path(__file__).parent / "await_job.json").read_text())
+    history = [again for event in recorded["history"] for again in [event] * (1 + (event["EventType"] == EVENT))]
+
+    ended = subprocess.run(
+        [sys.executable, "-W", "always::UserWarning", "-c", script],
+        cwd=Path(__file__).parents[2],
+        input=json.dumps([recorded, history]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert len(history) > len(recorded["history"])
+    assert (ended.returncode, ended.stderr) == (0, "")
