@@ -63,7 +63,7 @@ def _of_response(error: HttpResponseError, response: Any) -> Failure:
     status = error.status_code or response.status_code
     usual = ("unavailable", True) if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ("rejected", False)
     code, transient = _BY_STATUS.get(status, usual)
-    message = f"{_asked(response)} was answered {status} {_service_code(error)}: {_first_line(error)}"
+    message = f"{_asked(response)} was answered {status} {_service_code(error)}: {_first_line(error)}{_blame(response)}"
     return _platform(code, message, transient=transient, retry_after=_retry_after(response.headers))
 
 
@@ -78,6 +78,16 @@ def _asked(response: Any) -> str:
         return "A request"
     url = urlsplit(request.url)
     return f"{request.method} {url.hostname}{url.path}"
+
+
+def _blame(response: Any) -> str:
+    """Say when a copy's source refused: the request names the target alone, and on-call would look there.
+
+    Source: REST reference, Put Blob From URL, x-ms-copy-source-status-code and x-ms-copy-source-error-code.
+    """
+    status = response.headers.get("x-ms-copy-source-status-code")
+    code = response.headers.get("x-ms-copy-source-error-code", "")
+    return f" It was the copy's source that answered {status} {code}".rstrip() + "." if status else ""
 
 
 def _service_code(error: HttpResponseError) -> str:

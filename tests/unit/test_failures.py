@@ -95,6 +95,14 @@ def test_the_message_names_the_request_and_keeps_its_signature() -> None:
     assert message == f"PUT {URL.removeprefix('https://')} was answered 403 Reason: This request is not authorized."
 
 
+def test_a_copy_whose_source_refused_says_so() -> None:
+    """The request names the target alone; without this, on-call looks for a role that is there."""
+    said = {"x-ms-copy-source-status-code": "403", "x-ms-copy-source-error-code": "AuthorizationPermissionMismatch"}
+    failure = failure_of(answered(403, "Not authorized.", **said))
+    assert failure.code == "access"
+    assert failure.message.endswith("It was the copy's source that answered 403 AuthorizationPermissionMismatch.")
+
+
 def test_a_failure_already_known_stays_what_it_is() -> None:
     """What an inner layer has understood is not judged twice."""
     failure = Failure(Kind.DATA, "input-changed", "a.csv changed")
