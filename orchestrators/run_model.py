@@ -7,6 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from orchestrators.steps import Step, StepFailed, step, story
+from slipway.run import job_name
 
 bp = df.Blueprint()
 
@@ -81,7 +82,7 @@ def end_without_outputs(
     told = {**run, "state": ending, "failure": error.failure, "step": error.step}
     if ending == "failed":
         yield from whatever_happens(step(context, "open_incident", told))
-    ended = yield from whatever_happens(story(context, "end_job", {"job": f"{run['run']}-a{run['attempt']}"}))
+    ended = yield from whatever_happens(story(context, "end_job", {"job": job_name(run["run"], run["attempt"])}))
     orphaned = not (ended and ended["ended"]) or error.step == "end_job"
     yield from whatever_happens(step(context, "withdraw_rights", told))
     yield from whatever_happens(step(context, "record_run", told))
@@ -90,7 +91,7 @@ def end_without_outputs(
 
 def end_own_job(context: df.DurableOrchestrationContext, run: dict[str, Any]) -> Step:
     """End the job of an attempt that lost its claim: it may have been submitted after the next one looked for it."""
-    ended = yield from whatever_happens(story(context, "end_job", {"job": f"{run['run']}-a{run['attempt']}"}))
+    ended = yield from whatever_happens(story(context, "end_job", {"job": job_name(run["run"], run["attempt"])}))
     if not (ended and ended["ended"]):
         yield from whatever_happens(step(context, "finish_run", {**run, "state": "superseded", "orphaned": True}))
 

@@ -57,7 +57,7 @@ class RunId:
         return self.text
 
 
-def job_name(run: RunId, attempt: int) -> str:
+def job_name(run: RunId | str, attempt: int) -> str:
     """The Azure ML job of an attempt: `<run>-a<n>` in lower case.
 
     azure-ai-ml submits every name so; a job asked for as `2013-W05` would not be found. Source: azure-ai-ml, BaseNode.

@@ -17,6 +17,7 @@ ALLOWED = {
     "collections.abc": "*",
     "datetime": "timedelta",
     "slipway.failure": "*",  # values and pure functions of text
+    "slipway.run": "job_name",
     "typing": "*",
 }
 #: Calls whose value, or whose effect, is another in a replay, by their last name.

@@ -237,6 +237,16 @@ def test_a_job_that_was_not_seen_ended_is_handed_to_the_reconciler(answer: dict[
     assert told.asked("finish_run")[0]["orphaned"] is True
 
 
+@pytest.mark.parametrize("ending", ["canceled", "lost"])
+def test_the_job_is_ended_by_its_own_name(ending: str) -> None:
+    """I7: periods of weeks have capitals and jobs have none; a job asked for as its run is called is not there."""
+    run, script = "a-b--2013-W05--0a1b2c3d-1", {"await_job": failed(ending), "judge_failure": done(ending=ending)}
+
+    told = drive(run_model, {"run": run, "attempt": 1}, {**ALL_WELL, **script}, instance=f"{run}-a1")
+
+    assert told.asked("end_job") == [{"job": "a-b--2013-w05--0a1b2c3d-1-a1"}]
+
+
 def test_a_bug_ends_the_run_like_any_failure() -> None:
     """IN-8: an activity that raises, or passes its time limit, is a failure of Slipway's, with its incident."""
     told = tell({"submit_job": RuntimeError("a bug")})
