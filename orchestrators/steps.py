@@ -7,7 +7,6 @@ the context.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Generator
 from datetime import timedelta
 from typing import Any
@@ -24,9 +23,6 @@ WAITS = (1, 4, 15, 60, 240, 300, 300)
 LONGEST_WAIT = 900
 #: How many plain activities a fan-out has under way at once.
 ROUND = 8
-
-# A second wake-up before the first was looked at is everyday; the SDK warns of it, a line in the log each time.
-warnings.filterwarnings("ignore", "Potential duplicate Task completion", UserWarning)
 
 
 class StepFailed(Exception):
