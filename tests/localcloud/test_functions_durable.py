@@ -51,6 +51,12 @@ class TestOrchestrations:
         """Results of task_all come in the order of the tasks."""
         assert host.run("fan_out", 20).output == list(range(20))
 
+    def test_text_that_is_no_unicode(self, host):
+        """Half a surrogate pair passes through histories, statuses and outputs."""
+        status = host.run("half_a_pair")
+
+        assert (status.output, status.custom_status) == ("\ud800", "\ud800")
+
     def test_without_yield(self, host):
         """An orchestrator that is no generator returns its value at once."""
         assert host.run("without_yield", {"a": [1, None]}).output == {"a": [1, None]}

@@ -111,5 +111,8 @@ def event(kind: EventType, now: datetime, event_id: int = -1, **fields: Any) -> 
 
 
 def dump(value: Any) -> str:
-    """Write JSON compactly; the form in which events and values are stored."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """Write JSON compactly; the form in which events and values are stored.
+
+    In ASCII: half a surrogate pair, which a file name that is no UTF-8 has in Python, could not be stored otherwise.
+    """
+    return json.dumps(value, separators=(",", ":"))

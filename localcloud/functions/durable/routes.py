@@ -22,7 +22,7 @@ from localcloud.functions.durable.errors import (
     InvalidJsonError,
     NotFoundError,
 )
-from localcloud.functions.durable.events import STATUS_BY_TITLE, Status, moment_of, stamp
+from localcloud.functions.durable.events import STATUS_BY_TITLE, Status, dump, moment_of, stamp
 from localcloud.functions.durable.store import Filter, Instance
 from localcloud.functions.durable.view import history_payload, status_payload
 from localcloud.http import refuse
@@ -196,7 +196,7 @@ async def _json_body(request: web.Request) -> str:
     if not body.strip():
         return "null"
     try:
-        return json.dumps(json.loads(body), separators=(",", ":"), ensure_ascii=False)
+        return dump(json.loads(body))
     except ValueError as problem:
         raise InvalidJsonError(f"The body is no JSON: {problem}") from problem
 

@@ -298,6 +298,53 @@ def rewindable(context):
     second = yield context.call_activity("fail_until", {"line": context.instance_id + "-r", "times": 1})
     return [first, second]
 
+@app.orchestration_trigger(context_name="context")
+def entity_beside_timer(context):
+    timer = context.create_timer(context.current_utc_datetime + timedelta(days=7))
+    return (yield context.task_any([timer, context.call_entity(df.EntityId("Counter", "a"), "get")]))
+
+
+@app.orchestration_trigger(context_name="context")
+def entity_signaller(context):
+    context.signal_entity(df.EntityId("Counter", "a"), "add", 1)
+    return "done"
+
+
+@app.orchestration_trigger(context_name="context")
+def http_caller(context):
+    return (yield context.call_http("GET", "http://127.0.0.1:1/"))
+
+
+@app.orchestration_trigger(context_name="context")
+def long_race(context):
+    timer = context.create_timer(context.current_utc_datetime + timedelta(days=8))
+    event = context.wait_for_external_event("Go")
+    winner = yield context.task_any([timer, event])
+    if winner is event:
+        timer.cancel()
+    return (yield context.call_activity("echo", "event" if winner is event else "timer"))
+
+
+@app.orchestration_trigger(context_name="context")
+def half_a_pair(context):
+    """Return half a surrogate pair, as a file name that is no UTF-8 becomes in Python."""
+    text = yield context.call_activity("echo", "\ud800")
+    context.set_custom_status(text)
+    return text
+
+
+@app.orchestration_trigger(context_name="context")
+def retried_beside_failure(context):
+    """Go on after one member of a group failed, while another is still to be retried."""
+    line = {"line": context.instance_id, "times": 1}
+    try:
+        yield context.task_all(
+            [context.call_activity_with_retry("fail_late", RETRY, line), context.call_activity("fail", "boom")]
+        )
+    except Exception:
+        return (yield context.call_activity("hello", "after"))
+
+
 
 @app.orchestration_trigger(context_name="context")
 def changing(context):
