@@ -65,6 +65,11 @@ class FunctionsHost:
                 f"the functions host did not load the app within {READY_WITHIN:.0f} s\n{self.last_lines()}"
             ) from None
 
+    @property
+    def pid(self) -> int | None:
+        """The running process, or None."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
     async def wait(self) -> int:
         """Return the exit code (negative: the signal) once the host has ended."""
         assert self._process is not None
@@ -81,8 +86,8 @@ class FunctionsHost:
 
     def kill(self) -> None:
         """End the host as ``kill -9`` does."""
-        if self._process is not None and self._process.returncode is None:
-            os.kill(self._process.pid, signal.SIGKILL)
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGKILL)
 
     async def stop(self) -> None:
         """Ask the host to end; kill it when it does not."""

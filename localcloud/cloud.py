@@ -97,7 +97,7 @@ class Cloud:
             self._host = self._make_host()
             self._services.clock.on_change(lambda: self._tell("clock"))
             self._services.faults.on_change(self._tell_faults)
-            self._services.faults.on_crash("functions", lambda: self._host and self._host.kill())
+            self._services.faults.on_process("functions", lambda: self._host and self._host.pid)
             await self._host.start()
         await self._until_healthy()
         self._running.save()
@@ -131,7 +131,7 @@ class Cloud:
         variables = environment.of_app(
             site.app, site.resources, site.endpoints, site.secrets, site.tls, dict(os.environ)
         )
-        flags = ["--enforce-keys"] if options.enforce_keys else []
+        flags = ["--seed", str(options.seed), *(["--enforce-keys"] if options.enforce_keys else [])]
         return FunctionsHost(site.app, site.state, site.ports.functions, variables, *flags, verbose=options.verbose)
 
     async def _watch_host(self, host: FunctionsHost) -> None:

@@ -8,18 +8,39 @@ import logging
 import os
 import random
 import signal
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
 log = logging.getLogger(__name__)
 
 PHASES = ("before", "after")
-#: What an ``action`` may be, exactly one of them; ``headers``, ``code`` and ``body`` may stand beside ``status``.
-ACTIONS = ("status", "reset", "delay", "crash", "truncate", "duplicate")
-_DETAILS = ("headers", "code", "body")
+#: What an ``action`` may be: one of these, with its details beside it, or a ``delay`` alone. A ``delay`` (in real
+#: seconds, over at once when its rule is switched off) may stand before any of them.
+ACTIONS: dict[str, tuple[str, ...]] = {
+    "status": ("headers", "code", "body"),  #: this answer; before the effect, there is none
+    "reset": (),  #: no answer
+    "truncate": (),  #: the answer's body breaks off after so many bytes
+    "flip": (),  #: one bit of the byte at this position of the answer's body is wrong
+    "empty": (),  #: the answer has no body
+    "drip": (),  #: the answer's body comes at so many bytes a second
+    "stale": (),  #: the answer that the same request got so many seconds ago, or the oldest that is known
+    "skew": (),  #: the answer is dated so many seconds ahead (negative: behind)
+    "touch": (),  #: somebody else changes the thing first, and so its ETag
+    "partial": (),  #: only the first so many entries, then a 500
+    "duplicate": (),  #: the effect twice
+    "crash": (),  #: SIGKILL; true: the process of the point, "functions": the functions host
+    "terminate": (),  #: SIGTERM: the functions host ends in order, and is started again
+    "pause": ("seconds",),  #: the process stands still for so many real seconds, as one that sleeps
+}
+#: What changes the answer of an effect that happens, and is so decided before it.
+ALTERS = ("truncate", "flip", "empty", "drip", "stale", "skew")
+#: The operations on many entries that can be left half done.
+_PARTIAL = ("SetAccessControlRecursive", "PublishEvents")
 
 
 class FaultError(ValueError):
@@ -41,8 +62,8 @@ class Rule:
     """Which points fail and how; texts are shell patterns (``*``, ``?``, ``[ab]``), case matters.
 
     ``nth`` picks one match (counted from 1), ``every`` each n-th, ``probability`` some by the seeded generator,
-    ``times`` ends the rule after so many faults. ``before`` acts instead of the effect, ``after`` when it is done.
-    A ``delay`` is in real seconds, and over at once when its rule is switched off.
+    ``times`` ends the rule after so many faults; ``since`` and ``until`` (ISO 8601 with a zone) are moments of the
+    cloud's clock. ``before`` acts instead of the effect, ``after`` when it is done.
     """
 
     action: dict[str, Any]
@@ -55,6 +76,8 @@ class Rule:
     every: int | None = None
     times: int | None = None
     probability: float | None = None
+    since: str | None = None
+    until: str | None = None
     id: int = 0
     matched: int = field(default=0)
     fired: int = field(default=0)
@@ -74,23 +97,47 @@ class Rule:
     def check(self) -> None:
         """Raise :class:`FaultError` unless the rule can be carried out."""
         kinds = [kind for kind in ACTIONS if kind in self.action]
-        if len(kinds) != 1:
+        if len(kinds) > 1 or not (kinds or "delay" in self.action):
             raise FaultError(
-                f"a fault's action names exactly one of {', '.join(ACTIONS)}; this one names {kinds or 'none'}"
+                f"a fault's action names one of {', '.join(ACTIONS)}, or delay; this one names {kinds or 'none'}"
             )
-        if unknown := set(self.action) - set(ACTIONS) - set(_DETAILS):
+        known = {*kinds, "delay", *(ACTIONS[kinds[0]] if kinds else ())}
+        if unknown := set(self.action) - known:
             raise FaultError(f"unknown key {sorted(unknown)[0]!r} in a fault's action")
+        self._check_values()
         if self.phase not in PHASES:
             raise FaultError(f"a fault's phase is 'before' or 'after', not {self.phase!r}")
-        if self.phase == "after" and kinds[0] in ("truncate", "duplicate"):
+        decided_before = (*ALTERS, "duplicate", "touch", "partial")
+        if self.phase == "after" and kinds and kinds[0] in decided_before:
             raise FaultError(f"{kinds[0]} is decided before the effect: leave phase out")
+        if "touch" in kinds and self.service != "storage":
+            raise FaultError('touch is for the service "storage"; name it')
+        if "partial" in kinds and self.operation not in _PARTIAL:
+            raise FaultError(f"partial is for the operation {' or '.join(_PARTIAL)}; name it")
 
-    def matches(self, phase: str, point: Point) -> bool:
-        """Say whether the rule is about ``point`` in ``phase``; counting comes later."""
-        return phase == self.phase and all(
-            fnmatchcase(getattr(point, part), getattr(self, part))
-            for part in ("service", "operation", "name", "caller")
+    def _check_values(self) -> None:
+        for name in ("status", "truncate", "flip", "drip", "partial", "stale", "skew", "delay", "seconds"):
+            value = self.action.get(name, 1)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise FaultError(f"{name} of a fault's action is a number, not {value!r}")
+        for name in ("since", "until"):
+            text = getattr(self, name)
+            if text is not None and datetime.fromisoformat(text).tzinfo is None:
+                raise FaultError(f"{name} of a fault rule needs a time zone, e.g. a final Z")
+
+    def matches(self, phase: str, point: Point, now: datetime) -> bool:
+        """Say whether the rule is about ``point`` in ``phase`` at this moment; counting comes later."""
+        return (
+            phase == self.phase
+            and self.concerns(point)
+            and (self.since is None or now >= datetime.fromisoformat(self.since))
+            and (self.until is None or now < datetime.fromisoformat(self.until))
         )
+
+    def concerns(self, point: Point) -> bool:
+        """Say whether the rule's patterns fit ``point``."""
+        parts = ("service", "operation", "name", "caller")
+        return all(fnmatchcase(getattr(point, part), getattr(self, part)) for part in parts)
 
     def fires(self, chance: random.Random) -> bool:
         """Count one match and say whether this one fails."""
@@ -110,13 +157,15 @@ class Rule:
 class Faults:
     """The rules that are on. ``seed`` drives what is left to chance; the same seed gives the same faults."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.seed = seed
+        self._now = now
         self.rules: list[Rule] = []
         self._chance = random.Random(seed)  # noqa: S311 (not for secrets)
         self._last_id = 0
         self._listeners: list[Callable[[], None]] = []
-        self._crash: dict[str, Callable[[], None]] = {}
+        self._processes: dict[str, Callable[[], int | None]] = {}
+        self._touch: dict[str, Callable[[str], None]] = {}
         self._asleep: dict[asyncio.Event, Rule] = {}
         self._crashed: list[Rule] = []  #: rules that crashed another process, whose end was not yet taken note of
 
@@ -149,11 +198,12 @@ class Faults:
 
     def take_crash(self, process: str) -> bool:
         """Say whether a rule may have crashed ``process``, and count that one as done: it crashes once."""
-        known = [rule for rule in self._crashed if rule.action["crash"] == process and rule in self.rules]
-        self._crashed = [rule for rule in self._crashed if rule.action["crash"] != process]
+        known = [rule for rule in self._crashed if rule in self.rules]
+        self._crashed.clear()
         if not known:  # it met a rule of its own, and took the count of that with it
             own = (rule for rule in self.rules if fnmatchcase(process, rule.service))
-            known = list(itertools.islice((rule for rule in own if rule.action.get("crash") in (True, process)), 1))
+            ends = (rule for rule in own if {True, process} & {rule.action.get("crash"), rule.action.get("terminate")})
+            known = list(itertools.islice(ends, 1))
         self.rules = [rule for rule in self.rules if rule not in known]
         return bool(known)
 
@@ -161,9 +211,17 @@ class Faults:
         """Call ``listener`` after rules were added or cleared."""
         self._listeners.append(listener)
 
-    def on_crash(self, process: str, kill: Callable[[], None]) -> None:
-        """Let ``{"crash": process}`` call ``kill``; ``{"crash": true}`` kills the process of the point itself."""
-        self._crash[process] = kill
+    def on_process(self, process: str, pid: Callable[[], int | None]) -> None:
+        """Let ``{"crash": process}`` and its like end what ``pid`` names; true is the process of the point itself."""
+        self._processes[process] = pid
+
+    def on_touch(self, service: str, touch: Callable[[str], None]) -> None:
+        """Let ``{"touch": true}`` at a point of ``service`` call ``touch`` with the point's name."""
+        self._touch[service] = touch
+
+    def is_on(self, kind: str, point: Point) -> bool:
+        """Say whether a rule with an action of this kind is about ``point``, now or later."""
+        return any(kind in rule.action and rule.concerns(point) for rule in self.rules)
 
     async def before(self, point: Point) -> dict[str, Any] | None:
         """Act before the effect of ``point``; return the action that the HTTP layer has to carry out, if any."""
@@ -175,15 +233,19 @@ class Faults:
 
     async def _act(self, phase: str, point: Point) -> dict[str, Any] | None:
         for rule in self.rules:
-            if not rule.matches(phase, point) or not rule.fires(self._chance):
+            if not rule.matches(phase, point, self._now()) or not rule.fires(self._chance):
                 continue
             log.warning("fault %d (seed %d) %s %s: %s", rule.id, self.seed, phase, point, rule.action)
             if "delay" in rule.action:
                 await self._sleep(rule)
-            elif "crash" in rule.action:
-                self._kill(rule)
+            if "touch" in rule.action:
+                self._touch[point.service](point.name)
+            elif "crash" in rule.action or "terminate" in rule.action:
+                self._end(rule)
                 return {"reset": True}  # whoever asked is no more: before the effect, there is none
-            else:
+            elif "pause" in rule.action:
+                _pause(self._pid(rule.action["pause"]), float(rule.action.get("seconds", 5)))
+            elif set(rule.action) != {"delay"}:
                 return rule.action
         return None
 
@@ -201,14 +263,25 @@ class Faults:
             if rule not in self.rules:
                 awake.set()
 
-    def _kill(self, rule: Rule) -> None:
-        process = rule.action["crash"]
-        if isinstance(process, str) and process in self._crash:
+    def _end(self, rule: Rule) -> None:
+        process, sign = rule.action.get("crash"), signal.SIGKILL
+        if process is None:
+            process, sign = rule.action["terminate"], signal.SIGTERM
+        if isinstance(process, str) and process in self._processes:
             self._crashed.append(rule)
-            self._crash[process]()
-            return
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(self._pid(process), sign)
+
+    def _pid(self, process: object) -> int:
+        """The process that an action names; the own one where it names none that is known here."""
+        known = self._processes.get(process) if isinstance(process, str) else None
+        return (known() if known else None) or os.getpid()
 
     def _changed(self) -> None:
         for listener in self._listeners:
             listener()
+
+
+def _pause(pid: int, seconds: float) -> None:
+    """Stop a process as it stands; another one, which does not sleep, lets it go on."""
+    subprocess.Popen(["/bin/sh", "-c", f"sleep {seconds}; kill -CONT {pid}"], start_new_session=True)
+    os.kill(pid, signal.SIGSTOP)

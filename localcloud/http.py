@@ -20,8 +20,9 @@ from typing import Any
 
 from aiohttp import web
 
+from localcloud.altered import Altered, OlderAnswers
 from localcloud.clock import Clock
-from localcloud.faults import Faults, Point
+from localcloud.faults import ALTERS, Faults, Point
 
 HOST = "127.0.0.1"
 #: Seconds that requests under way are given when a server stops.
@@ -76,6 +77,13 @@ class Surroundings:
 SERVICE = web.AppKey("service", str)
 SURROUNDINGS = web.AppKey("surroundings", Surroundings)
 ERROR_SHAPE = web.AppKey("error_shape", object)
+_OLDER = web.AppKey("older_answers", OlderAnswers)
+_POINT = web.RequestKey("point", Point)
+_REPLAYED = web.RequestKey("replayed", bytes)
+_PARTIAL = web.RequestKey("partial", int)
+_ALTERED = web.RequestKey("altered", Altered)
+#: The header of a question that is the cloud's own, and so no news in its log.
+PROBE = "X-Localcloud-Probe"
 
 
 def plain_error(request: web.Request, status: int, code: str, message: str) -> web.Response:  # noqa: ARG001
@@ -93,25 +101,34 @@ def application(service: str, surroundings: Surroundings, error: ErrorShape = pl
     app[SERVICE] = service
     app[SURROUNDINGS] = surroundings
     app[ERROR_SHAPE] = error
+    app[_OLDER] = OlderAnswers(surroundings.clock.time)
     app.on_response_prepare.append(_prepare)
     return app
 
 
 async def announce(request: web.Request, operation: str, name: str = "", caller: str = "") -> None:
     """Say what ``request`` is about to do, e.g. ``PutBlob``, ``landing/a.csv``, ``app``; faults may end it here."""
-    request["operation"], request["name"], request["caller"] = operation, name, caller
-    if "replayed" in request:
+    again = _POINT in request
+    request[_POINT] = Point(request.app[SERVICE], operation, name, caller)
+    if again:
         return
-    action = await request.app[SURROUNDINGS].faults.before(_point(request))
+    action = await request.app[SURROUNDINGS].faults.before(request[_POINT])
     if action is None:
         return
     if "duplicate" in action:
-        request["replayed"] = await request.read()
+        request[_REPLAYED] = await request.read()
         _rewind(request)
-    elif "truncate" in action:
-        request["truncate"] = int(action["truncate"])
+    elif "partial" in action:
+        request[_PARTIAL] = int(action["partial"])
+    elif any(kind in action for kind in ALTERS):
+        request[_ALTERED] = Altered(action)
     else:
         raise _FaultError(action)
+
+
+def at_most(request: web.Request, entries: int) -> int:
+    """How many entries an operation on many may do: ``entries``, or less while a fault leaves it half done."""
+    return min(entries, request.get(_PARTIAL, entries))
 
 
 def refuse(request: web.Request, feature: str) -> web.Response:
@@ -186,19 +203,20 @@ async def _logged(request: web.Request, handler: Handler) -> web.StreamResponse:
         status = answer.status
         raise
     finally:
-        around = request.app[SURROUNDINGS]
-        around.log.entries.append(
-            Served(
-                when=around.clock.now().isoformat(timespec="milliseconds"),
-                service=request.app[SERVICE],
-                method=request.method,
-                path=request.path,  # without the query: signatures and keys are in it
-                status=status,
-                milliseconds=round((time.perf_counter() - begun) * 1000, 1),
-                operation=request.get("operation", ""),
-                caller=request.get("caller", ""),
+        around, point = request.app[SURROUNDINGS], request.get(_POINT)
+        if PROBE not in request.headers:
+            around.log.entries.append(
+                Served(
+                    when=around.clock.now().isoformat(timespec="milliseconds"),
+                    service=request.app[SERVICE],
+                    method=request.method,
+                    path=request.path,  # without the query: signatures and keys are in it
+                    status=status,
+                    milliseconds=round((time.perf_counter() - begun) * 1000, 1),
+                    operation=point.operation if point else "",
+                    caller=point.caller if point else "",
+                )
             )
-        )
 
 
 @web.middleware
@@ -206,16 +224,20 @@ async def _faulty(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Carry out the faults that handlers meet in :func:`announce`, and those after the effect."""
     try:
         response = await handler(request)
-        if "replayed" in request and not response.prepared:
+        if _REPLAYED in request and not response.prepared:
             _rewind(request)
             response = await handler(request)
-        if "operation" in request:
-            action = await request.app[SURROUNDINGS].faults.after(_point(request))
+        if _PARTIAL in request:
+            raise _FaultError({"status": 500, "code": "OperationTimedOut"})
+        if _POINT in request:
+            action = await request.app[SURROUNDINGS].faults.after(request[_POINT])
             if action is not None:
                 raise _FaultError(action)
     except _FaultError as fault:
         return _faulty_answer(request, fault.action)
-    return await _truncated(request, response) if "truncate" in request else response
+    if _POINT in request and request.app[SURROUNDINGS].faults.is_on("stale", request[_POINT]):
+        response = request.app[_OLDER].answer(request, response, request.get(_ALTERED))
+    return await request[_ALTERED].send(request, response) if _ALTERED in request else response
 
 
 def _faulty_answer(request: web.Request, action: dict[str, Any]) -> web.Response:
@@ -242,54 +264,26 @@ def _reset(request: web.Request) -> None:
     transport.abort()
 
 
-async def _truncated(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """Send the headers of the whole answer and the first bytes of its body, then break the connection off."""
-    if response.prepared:
-        return response
-    body = response.body if isinstance(response, web.Response) else b""
-    whole = bytes(body) if isinstance(body, bytes | bytearray) else b""
-    broken = web.StreamResponse(status=response.status, headers=response.headers)
-    broken.content_length = len(whole)
-    await broken.prepare(request)
-    await broken.write(whole[: request["truncate"]])
-    _break_off(request)
-    return broken
-
-
-def _break_off(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.close()
-
-
 async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
-    """Date the answer by the clock; cut a streamed one short when a fault says so."""
-    response.headers["Date"] = formatdate(request.app[SURROUNDINGS].clock.time(), usegmt=True)
-    if "truncate" in request and not isinstance(response, web.Response):
-        request["left"] = request["truncate"]
+    """Date the answer by the clock, and by what a fault adds to it."""
+    skew = request[_ALTERED].skew if _ALTERED in request else 0
+    response.headers["Date"] = formatdate(request.app[SURROUNDINGS].clock.time() + skew, usegmt=True)
 
 
 async def write(request: web.Request, response: web.StreamResponse, chunk: bytes) -> None:
-    """Write a chunk of a streamed answer; handlers that stream use it so that they can be cut short by a fault."""
-    if "left" not in request:
+    """Write a chunk of a streamed answer; handlers that stream use it so that faults can spoil it."""
+    if _ALTERED in request:
+        await request[_ALTERED].write(request, response, chunk)
+    else:
         await response.write(chunk)
-        return
-    await response.write(chunk[: request["left"]])
-    request["left"] -= len(chunk)
-    if request["left"] <= 0:
-        _break_off(request)
-        raise ConnectionResetError("cut short by a fault")
-
-
-def _point(request: web.Request) -> Point:
-    return Point(request.app[SERVICE], request["operation"], request.get("name", ""), request.get("caller", ""))
 
 
 def _rewind(request: web.Request) -> None:
     """Make the body readable once more, for handlers that stream it."""
-    if request["replayed"]:
+    if request[_REPLAYED]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # there is no other public way to put bytes back
-            request.content.unread_data(request["replayed"])
+            request.content.unread_data(request[_REPLAYED])
 
 
 def _bind(port: int) -> socket.socket:

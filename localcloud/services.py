@@ -60,7 +60,7 @@ class Services:
     def __init__(self, site: Site, seed: int) -> None:
         self._site = site
         self.clock = Clock(site.state / "clock")
-        self.faults = Faults(seed)
+        self.faults = Faults(seed, self.clock.now)
         self._surroundings = Surroundings(self.clock, self.faults, RequestLog())
         self._database = Database(site.state / "cloud.db")
         self._identity = Identity(site.resources, site.secrets, self.clock)
@@ -68,6 +68,7 @@ class Services:
         self._lake = Lake(
             self._database, site.state, self.clock, self._events, site.resources, site.endpoints.storage_tls
         )
+        self.faults.on_touch("storage", self._lake.touch)
         self._view = LakeView(self._lake)
         self._aml = AzureML(
             resources=site.resources,

@@ -12,14 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 
+from localcloud.altered import altered
 from localcloud.clock import Clock
 from localcloud.config import Subscription
 from localcloud.database import Database
 from localcloud.eventgrid import schemas
-from localcloud.eventgrid.rules import DEAD_LETTER_DELAY, DEAD_LETTER_PATIENCE, Events, judge
+from localcloud.eventgrid.rules import DEAD_LETTER_DELAY, DEAD_LETTER_PATIENCE, Events, finals, judge
 from localcloud.faults import Faults, Point
 
 log = logging.getLogger(__name__)
@@ -145,12 +147,18 @@ class Delivery:
     async def _try(self, subscription: Subscription, rows: list[sqlite3.Row]) -> tuple[int, str]:
         """Make one delivery; return the status (0: no answer) and what Event Grid calls the outcome."""
         point = Point("eventgrid", "Deliver", subscription.name)
-        fault = await self._faults.before(point)
-        status, outcome = (fault.get("status", 0), "Fault") if fault else await self._post(subscription, rows)
+        fault = await self._faults.before(point) or {}
+        if "status" in fault or "reset" in fault:
+            status, outcome = fault.get("status", 0), "Fault"
+        else:
+            status, outcome = await self._post(subscription, rows, fault)
         fault = await self._faults.after(point)
         return (fault.get("status", 0), "Fault") if fault else (status, outcome)
 
-    async def _post(self, subscription: Subscription, rows: list[sqlite3.Row]) -> tuple[int, str]:
+    async def _post(
+        self, subscription: Subscription, rows: list[sqlite3.Row], fault: dict[str, Any]
+    ) -> tuple[int, str]:
+        """Send one delivery, spoiled as ``fault`` says (see :func:`localcloud.altered.altered`)."""
         events = [json.loads(row["event"]) for row in rows]
         content_type, body = schemas.body(events, subscription.schema_, batched=subscription.max_events_per_batch > 1)
         headers = {
@@ -165,7 +173,7 @@ class Delivery:
         try:
             async with (
                 asyncio.timeout(ANSWER_WITHIN),
-                self._session.post(address, data=body, headers=headers) as answer,
+                self._session.post(address, data=altered(fault, body), headers=headers) as answer,
             ):
                 await answer.read()
                 return answer.status, _name(answer.status)
@@ -177,7 +185,9 @@ class Delivery:
     def _settle(self, subscription: Subscription, row: sqlite3.Row, status: int, outcome: str) -> None:
         """Note how a try ended and what follows."""
         store, now = self._events.store, self._clock.time()
-        verdict = judge(subscription, status, row["attempts"] + 1, now - row["published"], self._events.jitter())
+        final = finals(subscription, retry_unauthorized=self._events.switches.retry_unauthorized)
+        age = now - row["published"]
+        verdict = judge(subscription, status, row["attempts"] + 1, age, self._events.jitter(), final)
         if verdict.delivered:
             store.done([row["id"]])
             store.count(subscription.name, "delivered")

@@ -12,7 +12,7 @@ from aiohttp import web
 from localcloud.database import Database
 from localcloud.eventgrid import errors, schemas
 from localcloud.eventgrid.rules import Events
-from localcloud.http import Surroundings, announce, application, error, refuse
+from localcloud.http import Surroundings, announce, application, at_most, error, refuse
 from localcloud.identity.rules import Identity, InvalidToken
 
 AUDIENCE = "https://eventgrid.azure.net"
@@ -56,7 +56,7 @@ class _Topics:
         except ValueError as problem:
             return error(request, 400, "BadRequest", str(problem))
         with self._database.transaction():
-            for event in published:
+            for event in published[: at_most(request, len(published))]:
                 self._events.emit(topic, event)
         return web.Response()
 

@@ -27,6 +27,7 @@ SCHEDULE = (10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200)
 #: Statuses with a longer least wait, in seconds; all others wait 10.
 LEAST_WAIT = {401: 300, 403: 300, 404: 300, 408: 120, 503: 30}
 FINAL_FOR_WEBHOOKS = frozenset({400, 401, 403, 413})
+UNAUTHORIZED = frozenset({401, 403})
 FINAL_FOR_RESOURCES = frozenset({400, 403, 413})
 SUCCESS = range(200, 205)
 #: Seconds between the last try and the dead letter, and how long an unreachable container is tried.
@@ -43,14 +44,17 @@ class Verdict:
     reason: str = ""
 
 
-def judge(subscription: Subscription, status: int, attempts: int, age: float, jitter: float) -> Verdict:
+def judge(
+    subscription: Subscription, status: int, attempts: int, age: float, jitter: float, final: frozenset[int]
+) -> Verdict:
     """Decide after the try that ended with ``status`` (0: no answer).
 
-    ``attempts`` counts this try, ``age`` is seconds since publication, ``jitter`` a chance from 0 to 1.
+    ``attempts`` counts this try, ``age`` is seconds since publication, ``jitter`` a chance from 0 to 1,
+    ``final`` the statuses after which there is no further try (see :func:`finals`).
     """
     if status in SUCCESS:
         return Verdict(delivered=True)
-    if status in (FINAL_FOR_WEBHOOKS if subscription.webhook else FINAL_FOR_RESOURCES):
+    if status in final:
         return Verdict(reason="UndeliverableDueToHttpBadResponse")
     if attempts >= subscription.max_delivery_attempts:
         return Verdict(reason="MaxDeliveryAttemptsExceeded")
@@ -58,6 +62,13 @@ def judge(subscription: Subscription, status: int, attempts: int, age: float, ji
     if age + wait >= subscription.event_ttl_minutes * 60:
         return Verdict(reason="TimeToLiveExceeded")
     return Verdict(retry_in=wait)
+
+
+def finals(subscription: Subscription, *, retry_unauthorized: bool) -> frozenset[int]:
+    """The statuses after which a delivery is not tried again."""
+    if not subscription.webhook:
+        return FINAL_FOR_RESOURCES
+    return FINAL_FOR_WEBHOOKS - UNAUTHORIZED if retry_unauthorized else FINAL_FOR_WEBHOOKS
 
 
 class Events:

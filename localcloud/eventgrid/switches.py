@@ -16,7 +16,8 @@ class Switches:
 
     ``off`` drops (and counts) them; ``duplicate`` is how many times each is delivered in all; ``shuffle`` delays each
     by a chance of up to so many seconds, so that their order is lost; ``delay`` adds seconds of the cloud's clock;
-    ``hold`` keeps all back until it is switched off. ``seed`` drives the chances.
+    ``hold`` keeps all back until it is switched off. ``retry_unauthorized`` tries again after a webhook's 401 or 403,
+    as an older page of the documentation said; today's says that they are final. ``seed`` drives the chances.
     """
 
     off: bool = False
@@ -24,6 +25,7 @@ class Switches:
     shuffle: float = 0.0
     delay: float = 0.0
     hold: bool = False
+    retry_unauthorized: bool = False
     seed: int = 0
 
     def changed(self, document: object) -> Switches:

@@ -1,4 +1,5 @@
-"""The process: ``python -m localcloud.functions --app DIR --state DIR --port N [--rpc-port N] [--enforce-keys]``.
+"""The process: ``python -m localcloud.functions --app DIR --state DIR --port N [--rpc-port N] [--enforce-keys]
+[--seed N]``.
 
 What the parent process gives:
 
@@ -74,12 +75,15 @@ def _options() -> Options:
     parser.add_argument("--port", type=int, default=7071)
     parser.add_argument("--rpc-port", type=int, default=0)
     parser.add_argument("--enforce-keys", action="store_true")
+    parser.add_argument("--seed", type=int, default=0, help="drives what faults leave to chance")
     given = parser.parse_args()
-    return Options(given.app.resolve(), given.state.resolve(), given.port, given.rpc_port, given.enforce_keys)
+    return Options(
+        given.app.resolve(), given.state.resolve(), given.port, given.rpc_port, given.enforce_keys, given.seed
+    )
 
 
 async def _serve(options: Options, clock: Clock) -> None:
-    faults = Faults()
+    faults = Faults(options.seed, clock.now)
     _obey_standard_input(clock, faults)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

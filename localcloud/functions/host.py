@@ -52,6 +52,7 @@ class Options:
     port: int
     rpc_port: int
     enforce_keys: bool
+    seed: int = 0  #: drives what faults leave to chance
 
 
 class Host:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from localcloud.http import at_most
 from localcloud.lake import acl as acls
 from localcloud.lake import answers, leases, paths, permissions, routes_blob, routes_filesystem, writing
 from localcloud.lake import call as forms
@@ -229,7 +230,7 @@ async def set_access_control_recursive(call: Call) -> web.Response:
         mode=call.query.get("mode", ""),
         text=call.headers["x-ms-acl"],
         force=call.flag("forceflag"),
-        limit=min(call.number("maxrecords", least=1, default=most), most),
+        limit=at_most(call.request, min(call.number("maxrecords", least=1, default=most), most)),
         after=answers.continuation(call),
     )
     document = {

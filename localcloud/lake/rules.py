@@ -123,6 +123,14 @@ class Lake:
             if not self.volume.contents.names_part(written):
                 self.volume.contents.discard(written)
 
+    def touch(self, name: str) -> None:
+        """Make a new version of the path ``filesystem/path`` with the same content, as another writer would."""
+        filesystem, _, path = name.partition("/")
+        node = self.volume.find(Place(filesystem, path)).node
+        if node is not None:
+            with self.volume.store.database.transaction():
+                self.volume.change(node)
+
     def make_directory(self, caller: Caller, filesystem: str, path: str) -> None:
         """Make a directory and its parents; one that exists stays as it is."""
         act, place = Act(Rights(caller)), Place(filesystem, clean(path))

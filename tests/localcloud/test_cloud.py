@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -202,119 +200,3 @@ class TestControl:
         """Date headers agree with everything else."""
         cloud.control.post("/clock", {"set": "2031-05-05T12:00:00+00:00"})
         assert "05 May 2031" in requests.get(cloud.endpoints.control, timeout=10).headers["Date"]
-
-
-class TestFaults:
-    """Faults on request: what happens to a client."""
-
-    @pytest.fixture(autouse=True)
-    def _clear(self, cloud: LocalCloud) -> None:
-        cloud.control.delete("/faults")
-
-    def ask(self, cloud: LocalCloud) -> requests.Response:
-        """Ask the identity service for a token."""
-        variables = cloud.environment("app")
-        return requests.get(
-            variables["IDENTITY_ENDPOINT"],
-            params={"api-version": "2019-08-01", "resource": "r"},
-            headers={"X-IDENTITY-HEADER": variables["IDENTITY_HEADER"]},
-            timeout=10,
-        )
-
-    def test_a_status_with_headers(self, cloud: LocalCloud) -> None:
-        """In the service's own shape, for the second request only."""
-        action = {"status": 429, "code": "Throttled", "headers": {"Retry-After": "7"}}
-        cloud.control.post("/faults", {"service": "identity", "operation": "GetToken", "nth": 2, "action": action})
-        answers = [self.ask(cloud) for _ in range(3)]
-        assert [one.status_code for one in answers] == [200, 429, 200]
-        assert answers[1].headers["Retry-After"] == "7"
-        assert answers[1].json()["code"] == "Throttled"
-
-    def test_a_reset_connection(self, cloud: LocalCloud) -> None:
-        """The client sees no answer."""
-        cloud.control.post("/faults", {"service": "identity", "caller": "app", "times": 1, "action": {"reset": True}})
-        with pytest.raises(requests.ConnectionError):
-            self.ask(cloud)
-        assert self.ask(cloud).status_code == 200
-
-    def test_a_truncated_answer(self, cloud: LocalCloud) -> None:
-        """The length that was promised does not come."""
-        cloud.control.post("/faults", {"service": "identity", "times": 1, "action": {"truncate": 10}})
-        with pytest.raises(requests.exceptions.RequestException):
-            self.ask(cloud)
-
-    def test_an_effect_whose_answer_is_lost(self, cloud: LocalCloud) -> None:
-        """After: the blob is there, the client was told 500."""
-        rule = {"service": "storage", "operation": "PutBlob", "phase": "after", "times": 1, "action": {"status": 500}}
-        cloud.control.post("/faults", rule)
-        headers = {"Authorization": f"Bearer {cloud.token('writer')}", "x-ms-version": "2024-08-04"}
-        address = f"{cloud.endpoints.storage_tls}/landing/lost.txt"
-        put = requests.put(address, data=b"1", headers=headers | {"x-ms-blob-type": "BlockBlob"}, timeout=10)
-        assert put.status_code == 500
-        assert requests.head(address, headers=headers, timeout=10).status_code == 200
-
-    def test_a_delay_is_over_when_its_rule_is_switched_off(self, cloud: LocalCloud) -> None:
-        """So a test wakes what it has put to sleep, and waits for no time of its own guess."""
-        cloud.control.post("/faults", {"service": "identity", "action": {"delay": 600}})
-        with ThreadPoolExecutor() as pool:
-            asked = pool.submit(cloud.token, "writer")
-            eventually(lambda: cloud.control.get("/faults")["rules"][0]["fired"])
-            assert not asked.done()
-            cloud.control.delete("/faults")
-            assert asked.result(10)
-
-    def test_a_request_that_is_applied_twice(self, cloud: LocalCloud) -> None:
-        """As a proxy that sends again: the second one meets the first one's effect."""
-        rule = {"service": "storage", "operation": "PutBlob", "times": 1, "action": {"duplicate": True}}
-        cloud.control.post("/faults", rule)
-        headers = {"Authorization": f"Bearer {cloud.token('writer')}", "x-ms-version": "2024-08-04"}
-        address = f"{cloud.endpoints.storage_tls}/landing/twice.txt"
-        extra = {"x-ms-blob-type": "BlockBlob", "If-None-Match": "*"}
-        assert requests.put(address, data=b"123", headers=headers | extra, timeout=10).status_code == 409
-        assert requests.get(address, headers=headers, timeout=10).content == b"123"
-
-    @pytest.mark.parametrize(
-        "rule",
-        [{}, {"action": {}}, {"action": {"status": 1, "reset": True}}, {"nht": 1, "action": {"reset": True}}, []],
-    )
-    def test_a_wrong_rule_is_refused(self, cloud: LocalCloud, rule: object) -> None:
-        """A fault that never fires would make a test pass for nothing."""
-        answer = requests.post(
-            f"{cloud.endpoints.control}/faults", json=rule, headers={"X-Localcloud": "1"}, timeout=10
-        )
-        assert answer.status_code == 400
-
-    def test_a_host_that_a_rule_crashed_is_started_again(self, events_app: Path, start_cloud: StartCloud) -> None:
-        """The cloud goes on, for this death was asked for."""
-        cloud = start_cloud(events_app)
-        child = host_pid(cloud)
-        cloud.control.post("/faults", {"service": "identity", "phase": "after", "action": {"crash": "functions"}})
-        with pytest.raises(requests.ConnectionError):
-            self.ask(cloud)
-        eventually(lambda: not is_alive(child))
-        eventually(lambda: cloud.control.get("/health")["healthy"])
-        assert host_pid(cloud) != child
-
-    def test_a_crash_before_an_effect_leaves_none(self, events_app: Path, start_cloud: StartCloud) -> None:
-        """Whoever asked is dead before the request was sent; the rule that fired is done, others stay."""
-        cloud = start_cloud(events_app)
-        cloud.control.post("/faults", {"operation": "DeleteBlob", "action": {"crash": "functions"}})
-        cloud.control.post("/faults", {"operation": "PutBlob", "action": {"crash": "functions"}})
-        child = host_pid(cloud)
-        headers = {"Authorization": f"Bearer {cloud.token('writer')}", "x-ms-version": "2024-08-04"}
-        address = f"{cloud.endpoints.storage_tls}/landing/never.txt"
-        with pytest.raises(requests.ConnectionError):
-            requests.put(address, data=b"1", headers=headers | {"x-ms-blob-type": "BlockBlob"}, timeout=10)
-        eventually(lambda: not is_alive(child))
-        eventually(lambda: cloud.control.get("/health")["healthy"])
-        assert requests.head(address, headers=headers, timeout=10).status_code == 404
-        assert [rule["operation"] for rule in cloud.control.get("/faults")["rules"]] == ["DeleteBlob"]
-
-    def test_a_crash_of_the_cloud_itself(self, events_app: Path, start_cloud: StartCloud) -> None:
-        """kill -9 at a named point."""
-        cloud = start_cloud(events_app, *ALONE)
-        cloud.control.post("/faults", {"service": "identity", "action": {"crash": True}})
-        with pytest.raises(requests.ConnectionError):
-            self.ask(cloud)
-        assert cloud.wait() == -signal.SIGKILL
-        assert cloud.run("status").returncode == 3

@@ -8,7 +8,7 @@ import pytest
 
 from localcloud.config import AdvancedFilter, Subscription
 from localcloud.eventgrid.filters import passes, wants
-from localcloud.eventgrid.rules import SCHEDULE, judge
+from localcloud.eventgrid.rules import SCHEDULE, Verdict, finals, judge
 from localcloud.eventgrid.schemas import CLOUD_EVENTS, body, convert, missing
 from localcloud.eventgrid.switches import SwitchError, Switches
 
@@ -83,23 +83,28 @@ def test_advanced_filters(operator: str, key: str, values: list[Any], passed: bo
     assert passes(one, EVENT) is passed
 
 
+def verdict(one: Subscription, status: int, attempts: int, age: float, jitter: float) -> Verdict:
+    """What follows from a try, by today's rules."""
+    return judge(one, status, attempts, age, jitter, finals(one, retry_unauthorized=False))
+
+
 @pytest.mark.parametrize("status", range(200, 205))
 def test_success_is_200_to_204(status: int) -> None:
     """Anything else is a failure."""
-    assert judge(subscription(), status, 1, 0, 0).delivered
+    assert verdict(subscription(), status, 1, 0, 0).delivered
 
 
 @pytest.mark.parametrize(("status", "wait"), [(500, 10), (0, 10), (503, 30), (408, 120), (404, 300), (401, 300)])
 def test_the_first_retry_waits_at_least_as_long_as_the_status_asks(status: int, wait: float) -> None:
     """The schedule begins at ten seconds; some statuses wait longer."""
-    assert judge(subscription(), status, 1, 0, 0).retry_in == wait
+    assert verdict(subscription(), status, 1, 0, 0).retry_in == wait
 
 
 def test_retries_back_off_along_the_schedule() -> None:
     """Ten seconds to twelve hours, with some jitter on top."""
-    waits = [judge(subscription(), 500, attempt, 0, 0).retry_in for attempt in range(1, 12)]
+    waits = [verdict(subscription(), 500, attempt, 0, 0).retry_in for attempt in range(1, 12)]
     assert waits == [*SCHEDULE, SCHEDULE[-1]]
-    assert 10 < judge(subscription(), 500, 1, 0, 1.0).retry_in <= 11
+    assert 10 < verdict(subscription(), 500, 1, 0, 1.0).retry_in <= 11
 
 
 @pytest.mark.parametrize(
@@ -109,13 +114,19 @@ def test_retries_back_off_along_the_schedule() -> None:
 def test_some_statuses_are_final(destination: dict[str, Any], final: set[int]) -> None:
     """Trying again cannot help; webhooks also give up at 401."""
     one = subscription(**destination)
-    assert {status for status in range(300, 600) if judge(one, status, 1, 0, 0).reason} == final
+    assert {status for status in range(300, 600) if verdict(one, status, 1, 0, 0).reason} == final
+
+
+def test_a_webhook_s_401_and_403_are_tried_again_by_the_older_rule() -> None:
+    """An older page of the documentation said so; an app has to do with both."""
+    older = finals(subscription(function=None, webhook="http://h"), retry_unauthorized=True)
+    assert older == {400, 413}
 
 
 def test_an_event_is_given_up_after_its_attempts_or_its_time() -> None:
     """Whichever comes first."""
-    assert judge(subscription(max_delivery_attempts=3), 500, 3, 0, 0).reason == "MaxDeliveryAttemptsExceeded"
-    assert judge(subscription(event_ttl_minutes=1), 500, 1, 55, 0).reason == "TimeToLiveExceeded"
+    assert verdict(subscription(max_delivery_attempts=3), 500, 3, 0, 0).reason == "MaxDeliveryAttemptsExceeded"
+    assert verdict(subscription(event_ttl_minutes=1), 500, 1, 55, 0).reason == "TimeToLiveExceeded"
 
 
 def test_an_event_becomes_a_cloud_event_and_back() -> None:

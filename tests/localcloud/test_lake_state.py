@@ -120,7 +120,7 @@ def test_files_put_by_a_service_of_the_cloud(tmp_path: Path) -> None:
 
 
 def test_a_large_tree(tmp_path: Path) -> None:
-    """It is listed page by page in flat memory; a rename writes few rows, whatever lies below, and a delete leaves nothing to see."""
+    """It is listed page by page in flat memory, and renamed by few rows, whatever lies below."""
     with served(tmp_path) as account:
         fs = account.new("large")
         fs.create_file("top/d/template")
