@@ -342,9 +342,46 @@ class TestFailuresAndRetries:
             "The function 'no_such_thing' doesn't exist, is disabled, or is not an activity function" in status.output
         )
 
-    def test_entities_are_refused_by_name(self, host):
-        """A feature that is not there fails the instance and names itself."""
-        assert "localcloud does not support durable entities (call_entity)" in host.run("entity_caller").output
+    def test_ids_disagree_after_a_failure_beside_a_retry(self, own_host):
+        """The SDK gives the next step the id that the host gives the retry's timer: wrong data, as in Azure."""
+        instance_id = own_host.begin("retried_beside_failure")
+        own_host.until(instance_id, lambda _: (FAILED, 1) in tasks_of(own_host, instance_id))
+        own_host.gate.touch()
+        own_host.until(instance_id, lambda _: waits_for(own_host, instance_id, 2))
+        own_host.advance(5)
+
+        assert own_host.ended(instance_id).output is None
+        assert tasks_of(own_host, instance_id)[-2:] == [(SCHEDULED, 4), (COMPLETED, 4)]
+
+    @pytest.mark.parametrize(
+        ("name", "feature"),
+        [
+            ("entity_caller", "durable entities (call_entity)"),
+            ("entity_beside_timer", "durable entities (call_entity)"),
+            ("entity_signaller", "durable entities (signal_entity)"),
+            ("http_caller", "durable HTTP calls (call_http)"),
+        ],
+    )
+    def test_refused_by_name(self, host, name, feature):
+        """A feature that is not there fails the instance at once, whatever it waits for beside it, and is named."""
+        status = host.run(name)
+
+        assert (status.runtime_status.name, feature in status.output) == ("Failed", True)
+        assert f"instance {status.instance_id} fails: localcloud does not support {feature}" in (
+            (host.state / "log").read_text()
+        )
+
+    def test_entity_endpoints_are_refused_by_name(self, host):
+        """The client's calls about entities are answered 501, which the SDK raises."""
+        answer = host.manage("GET", "entities/Counter/a")
+
+        assert (answer.status_code, "durable entities" in answer.text) == (501, True)
+        for entity_call in (
+            host.client.read_entity_state(df.EntityId("Counter", "a")),
+            host.client.signal_entity(df.EntityId("Counter", "a"), "add", 1),
+        ):
+            with pytest.raises(Exception, match="501"):
+                call(entity_call)
 
     def test_changed_code(self, own_host):
         """What history says was scheduled must be scheduled again under the same id."""

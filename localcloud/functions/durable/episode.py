@@ -118,6 +118,9 @@ def _decide(
     tasks = [_with_instance_id(task, instance) for task in walk.new_tasks()]
     end = _end(instance, walk, answer)
     decision = _ended(new, now, end, walk.next_id) if isinstance(end, Ended) else Decision(new, end=end)
+    if walk.refused is not None:  # at once: nobody is to wait a week for a timer beside it to be told
+        log.error("instance %s fails: %s", instance.instance_id, walk.refused)
+        return _ended(new, now, _failed(instance, walk.refused))
     if not isinstance(end, Ended):
         new += [_recorded(task, now) for task in tasks]
         new.append(event(EventType.ORCHESTRATOR_COMPLETED, now))

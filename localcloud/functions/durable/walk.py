@@ -111,6 +111,7 @@ class Walk:
         self.continue_as_new: dict[str, Any] | None = None
         self.carried: list[Event] = []
         self.rejected: str | None = None
+        self.refused: str | None = None  #: a feature asked for that this host does not have
         self.next_id = 0
         self._actions = actions
         self._rejection = rejection
@@ -162,7 +163,7 @@ class Walk:
 
     def _advance(self) -> None:
         """Go on to the first action that is not done."""
-        while (self._current is None or self._current.done) and not self.rejected:
+        while (self._current is None or self._current.done) and not self.rejected and not self.refused:
             if self._position == len(self._actions):
                 self.exhausted = True
                 return
@@ -184,7 +185,7 @@ class Walk:
         elif kind is ActionType.TIMER:
             self._enter_timer(node)
         elif kind in _REFUSED:
-            self.rejected = self.rejected or f"localcloud does not support {_REFUSED[kind]}."
+            self.refused = self.refused or f"localcloud does not support {_REFUSED[kind]}."
         else:
             self._call(node)
         return node
