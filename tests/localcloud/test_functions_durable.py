@@ -170,17 +170,53 @@ class TestTimers:
         assert own_host.status(late).runtime_status.name == "Running"
 
     def test_timers_follow_the_clock(self, own_host):
-        """Thirty days pass when the clock is moved; a timer fires late, never early, and stays whole."""
+        """Thirty days pass when the clock is moved; a timer fires late, never early, its last part when it is time."""
         began = own_host.clock.now()
         instance_id = own_host.begin("sleep", 30)
         own_host.until(instance_id, lambda _: TIMER_CREATED in dict(own_host.stored_history(instance_id)))
         own_host.advance(29 * 86400)
+        own_host.until(instance_id, lambda _: waits_for(own_host, instance_id, 1))
         assert own_host.status(instance_id).runtime_status.name == "Running"
 
         own_host.advance(86400)
         woke = datetime.fromisoformat(own_host.ended(instance_id).output)
         assert woke - began >= timedelta(days=30)
-        assert tasks_of(own_host, instance_id) == [(TIMER_CREATED, 0), (TIMER_FIRED, 0)]
+        assert tasks_of(own_host, instance_id) == [
+            *((TIMER_CREATED, 0), (TIMER_FIRED, 0), (TIMER_CREATED, 1), (TIMER_FIRED, 1))
+        ]
+
+    def test_long_timers_are_split(self, own_host):
+        """Eight days are three and five; the parts take ids, and what follows takes the next one."""
+        instance_id = own_host.begin("long_race")
+        for part, days in enumerate((3, 5)):
+            own_host.until(instance_id, lambda _, n=part: waits_for(own_host, instance_id, n))
+            own_host.advance(days * 86400)
+
+        assert own_host.ended(instance_id).output == "timer"
+        assert tasks_of(own_host, instance_id)[-3:] == [(TIMER_FIRED, 1), (SCHEDULED, 2), (COMPLETED, 2)]
+
+    def test_cancelling_a_long_timer_leaves_its_part(self, own_host):
+        """The part that runs is not cancelled with the timer, and keeps the instance Running, as in Azure."""
+        instance_id = own_host.begin("long_race")
+        own_host.raise_event(instance_id, "Go")
+        own_host.until(instance_id, lambda _: (COMPLETED, 1) in tasks_of(own_host, instance_id))
+        assert own_host.status(instance_id).runtime_status.name == "Running"
+
+        own_host.advance(3 * 86400)
+        assert own_host.ended(instance_id).output == "event"
+
+    def test_an_event_within_a_later_part_waits_for_its_end(self, own_host):
+        """The SDK goes on when the event wins, the extension when the timer's current part ends."""
+        instance_id = own_host.begin("long_race")
+        own_host.until(instance_id, lambda _: waits_for(own_host, instance_id, 0))
+        own_host.advance(3 * 86400)
+        own_host.until(instance_id, lambda _: waits_for(own_host, instance_id, 1))
+        own_host.raise_event(instance_id, "Go")
+        own_host.until(instance_id, lambda _: (15, -1) in own_host.stored_history(instance_id))
+        assert (SCHEDULED, 2) not in tasks_of(own_host, instance_id)
+
+        own_host.advance(5 * 86400)
+        assert own_host.ended(instance_id).output == "event"
 
 
 class TestEvents:

@@ -22,8 +22,11 @@ log = logging.getLogger(__name__)
 
 #: Separates an orchestrator's error text from its state in the SDK's exceptions.
 _MARKER = "\n\n$OutOfProcData$:"
-#: V3 of the SDK's protocol. Without the two timer durations it leaves long timers whole.
-_PROTOCOL = '"upperSchemaVersion":1,"upperSchemaVersionNew":2,"defaultHttpAsyncRequestSleepTimeMillseconds":30000'
+#: V3 of the SDK's protocol. By the two durations, the Azure Storage provider's, it splits timers of more than 6 days.
+_PROTOCOL = (
+    '"upperSchemaVersion":1,"upperSchemaVersionNew":2,"defaultHttpAsyncRequestSleepTimeMillseconds":30000,'
+    '"longRunningTimerIntervalDuration":"3.00:00:00","maximumShortTimerDuration":"6.00:00:00"'
+)
 
 
 class OrchestratorError(Exception):

@@ -9,7 +9,7 @@ A walk is a pure function of history and actions, computed anew in every episode
 history says was scheduled must be what the actions schedule under the same id.
 
 Where the SDK goes on although the extension still waits (a failed member of a ``task_all``, a second wait answered by
-one early event, a timer shared by two ``task_any``), this waits too.
+one early event, a timer shared by two ``task_any``, the current part of a timer of more than 6 days), this waits too.
 
 Source: azure-functions-durable-extension, ``OutOfProcOrchestrationShim.cs``; DurableTask.Core,
 ``TaskOrchestrationContext.cs`` and ``RetryInterceptor.cs``.
@@ -49,8 +49,8 @@ class Kind(Enum):
     """What a scheduled task is: the event that records it, and its name in messages."""
 
     ACTIVITY = (EventType.TASK_SCHEDULED, "an activity task")
-    CHILD = (EventType.CHILD_CREATED, "a sub-orchestration")
-    TIMER = (EventType.TIMER_CREATED, "a timer")
+    CHILD = (EventType.CHILD_CREATED, "a sub-orchestration task")
+    TIMER = (EventType.TIMER_CREATED, "a timer task")
 
     @property
     def recorded_as(self) -> EventType:
