@@ -475,6 +475,17 @@ class TestControl:
         assert host.noted().count(instance_id) == 1
         assert host.manage("POST", f"instances/{instance_id}/rewind?reason=x").status_code == 410
 
+    def test_rewind_of_a_retried_call(self, host):
+        """The timers between attempts stay in the history, which has the attempts no more: it fails, as in Azure."""
+        instance_id = host.run("retried_in_vain").instance_id
+        call(host.client.rewind(instance_id, "again"))
+        status = host.until(instance_id, lambda s: "boom" not in (s.output or "boom"))
+
+        assert status.runtime_status.name == "Failed"
+        assert status.output.startswith(
+            "A previous execution of this orchestration scheduled a timer task with sequence ID 1"
+        )
+
     def test_restart(self, host):
         """restart starts the same orchestrator with the stored input and returns the check-status payload."""
         instance_id = host.begin("without_yield", {"k": 1})

@@ -118,12 +118,12 @@ def _decide(
     changed = walk.divergence()
     if changed is not None:
         return _ended(new, now, Ended(Status.FAILED, dump(changed)))
-    tasks = [_with_instance_id(task, instance) for task in walk.new_tasks()]
-    end = _end(instance, walk, answer)
-    decision = _ended(new, now, end, walk.next_id) if isinstance(end, Ended) else Decision(new, end=end)
     if walk.refused is not None:  # at once: nobody is to wait a week for a timer beside it to be told
         log.error("instance %s fails: %s", instance.instance_id, walk.refused)
         return _ended(new, now, _failed(instance, walk.refused))
+    tasks = [_with_instance_id(task, instance) for task in walk.new_tasks()]
+    end = _end(instance, walk, answer)
+    decision = _ended(new, now, end, walk.next_id) if isinstance(end, Ended) else Decision(new, end=end)
     if not isinstance(end, Ended):
         new += [_recorded(task, now) for task in tasks]
         new.append(event(EventType.ORCHESTRATOR_COMPLETED, now))

@@ -56,10 +56,22 @@ def hold(line: str):
 @blueprint.activity_trigger(input_name="about")
 def fail_until(about: dict):
     """Fail until as many attempts as asked for are noted."""
+    return fail_as_often(about)
+
+
+def fail_as_often(about: dict):
     note_line(about["line"])
     if Path(os.environ["NOTES"]).read_text().count(about["line"] + "\n") <= about["times"]:
         raise RuntimeError(f"not yet {about['line']}")
     return about["line"]
+
+
+@blueprint.activity_trigger(input_name="about")
+def fail_late(about: dict):
+    """Fail once the gate file exists, the first time."""
+    while not Path(os.environ["GATE"]).exists():
+        time.sleep(0.02)
+    return fail_as_often(about)
 
 
 @blueprint.activity_trigger(input_name="size")
@@ -177,6 +189,11 @@ def retried(context):
 
 
 @app.orchestration_trigger(context_name="context")
+def retried_in_vain(context):
+    yield context.call_activity_with_retry("fail", df.RetryOptions(1, 2), "boom")
+
+
+@app.orchestration_trigger(context_name="context")
 def retried_group(context):
     line = {"line": context.instance_id, "times": 1}
     results = yield context.task_all(
@@ -282,23 +299,6 @@ def entity_caller(context):
 
 
 @app.orchestration_trigger(context_name="context")
-def steps(context):
-    """Note ten lines one after the other; gates in between leave time to be killed."""
-    for n in range(5):
-        yield context.call_activity("note", {"line": f"{context.instance_id}-{n}"})
-    yield context.call_activity("hold", f"{context.instance_id}-held")
-    for n in range(5, 10):
-        yield context.call_activity("note", {"line": f"{context.instance_id}-{n}"})
-    return "done"
-
-
-@app.orchestration_trigger(context_name="context")
-def rewindable(context):
-    first = yield context.call_activity("note", {"line": context.instance_id})
-    second = yield context.call_activity("fail_until", {"line": context.instance_id + "-r", "times": 1})
-    return [first, second]
-
-@app.orchestration_trigger(context_name="context")
 def entity_beside_timer(context):
     timer = context.create_timer(context.current_utc_datetime + timedelta(days=7))
     return (yield context.task_any([timer, context.call_entity(df.EntityId("Counter", "a"), "get")]))
@@ -344,6 +344,23 @@ def retried_beside_failure(context):
     except Exception:
         return (yield context.call_activity("hello", "after"))
 
+
+@app.orchestration_trigger(context_name="context")
+def steps(context):
+    """Note ten lines one after the other; gates in between leave time to be killed."""
+    for n in range(5):
+        yield context.call_activity("note", {"line": f"{context.instance_id}-{n}"})
+    yield context.call_activity("hold", f"{context.instance_id}-held")
+    for n in range(5, 10):
+        yield context.call_activity("note", {"line": f"{context.instance_id}-{n}"})
+    return "done"
+
+
+@app.orchestration_trigger(context_name="context")
+def rewindable(context):
+    first = yield context.call_activity("note", {"line": context.instance_id})
+    second = yield context.call_activity("fail_until", {"line": context.instance_id + "-r", "times": 1})
+    return [first, second]
 
 
 @app.orchestration_trigger(context_name="context")
