@@ -6,6 +6,7 @@ every call has to name the loopback as its host, so that no foreign name can be 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
@@ -31,6 +32,12 @@ class Overview(Protocol):
     async def state(self) -> dict[str, Any]:
         """Return what the state page shows."""
 
+    async def instances(self) -> list[dict[str, Any]]:
+        """Return the orchestration instances, as the management API lists them; the newest first."""
+
+    async def instance(self, instance_id: str) -> dict[str, Any] | None:
+        """Return one instance with its history, as the management API answers it, or None."""
+
 
 def make(surroundings: Surroundings, events: Events, files: LakeView, overview: Overview) -> web.Application:
     """Return the control application."""
@@ -39,6 +46,8 @@ def make(surroundings: Surroundings, events: Events, files: LakeView, overview: 
     control = _Control(surroundings.clock, surroundings.faults, events, files, overview)
     app.router.add_get("/", control.home)
     app.router.add_get("/state", control.state)
+    app.router.add_get("/instances", control.instances)
+    app.router.add_get("/instances/{id}", control.instance)
     app.router.add_get("/health", control.health)
     app.router.add_get("/clock", control.clock)
     app.router.add_post("/clock", control.move_clock)
@@ -86,6 +95,18 @@ class _Control:
     async def state(self, request: web.Request) -> web.Response:  # noqa: ARG002
         """Answer what the state page shows, as JSON."""
         return web.json_response(await self._overview.state())
+
+    async def instances(self, request: web.Request) -> web.Response:
+        """Show the orchestration instances."""
+        found = await self._overview.instances()
+        return _shown(request, {"instances": found}, lambda: page.instances(found))
+
+    async def instance(self, request: web.Request) -> web.Response:
+        """Show one instance and its history."""
+        found = await self._overview.instance(request.match_info["id"])
+        if found is None:
+            return error(request, 404, "InstanceNotFound", f"There is no instance {request.match_info['id']}.")
+        return _shown(request, found, lambda: page.instance(found))
 
     async def health(self, request: web.Request) -> web.Response:  # noqa: ARG002
         """Answer 200 when every service answers, else 503."""
@@ -144,9 +165,15 @@ class _Control:
             folder = self._files.folder(path)
         except LookupError:
             return error(request, 404, "PathNotFound", f"There is nothing at {path or '/'}.")
-        if "text/html" in request.headers.get("Accept", ""):
-            return web.Response(text=page.folder(path, folder.entries, more=folder.more), content_type="text/html")
-        return web.json_response({"path": path, "entries": folder.entries, "more": folder.more})
+        document = {"path": path, "entries": folder.entries, "more": folder.more}
+        return _shown(request, document, lambda: page.folder(path, folder.entries, more=folder.more))
+
+
+def _shown(request: web.Request, document: dict[str, Any], html: Callable[[], str]) -> web.Response:
+    """A page for a browser, JSON for everybody else."""
+    if "text/html" in request.headers.get("Accept", ""):
+        return web.Response(text=html(), content_type="text/html")
+    return web.json_response(document)
 
 
 async def _download(request: web.Request, length: int, content: BinaryIO) -> web.StreamResponse:

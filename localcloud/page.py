@@ -31,12 +31,40 @@ def home(state: Mapping[str, Any]) -> str:
         facts,
         _section("Services", ("service", "address", "health"), map(_service, state["services"])),
         _section("Orchestrations", ("orchestrator", "state", "instances"), state["instances"]),
+        "<p><a href='/instances'>All instances and their histories</a></p>" if state["instances"] else "",
         _section("Event deliveries", ("subscription", "counts"), _counters(state["events"]["subscriptions"])),
         _section("Event switches that are on", ("switch", "value"), _switched_on(state["events"])),
         _section("Faults that are on", ("fault", "matched", "fired", "rule"), map(_fault, state["faults"])),
         _section("Newest requests", requests, map(_request, state["requests"])),
     ]
     return _document("localcloud", sections)
+
+
+def instances(listed: Sequence[Mapping[str, Any]]) -> str:
+    """Return the list of orchestration instances, as the management API has them."""
+    rows = (
+        (
+            _Raw(f"<a href='/instances/{quote(one['instanceId'], safe='')}'>{escape(one['instanceId'])}</a>"),
+            one["name"],
+            _Raw(_status(one["runtimeStatus"])),
+            one["createdTime"],
+            one["lastUpdatedTime"],
+        )
+        for one in listed
+    )
+    content = _section("", ("instance", "orchestrator", "state", "created", "last updated"), rows)
+    return _document("instances", ["<h1><a href='/'>localcloud</a> / instances</h1>", content])
+
+
+def instance(found: Mapping[str, Any]) -> str:
+    """Return one instance and its history."""
+    name = escape(found["instanceId"])
+    facts = ("name", "runtimeStatus", "createdTime", "lastUpdatedTime", "customStatus", "input", "output")
+    known = [(fact, found[fact]) for fact in facts if found.get(fact) is not None]
+    title = f"<h1><a href='/'>localcloud</a> / <a href='/instances'>instances</a> / {name}</h1>"
+    history = map(_event, found.get("historyEvents") or ())
+    sections = [title, _section("", ("", ""), known), _section("History", ("when", "what", "", "details"), history)]
+    return _document(found["instanceId"], sections)
 
 
 def folder(path: str, entries: Sequence[Mapping[str, Any]], *, more: bool) -> str:
@@ -101,6 +129,20 @@ def _fault(rule: Mapping[str, Any]) -> Sequence[Any]:
 def _request(one: Mapping[str, Any]) -> Sequence[Any]:
     what = f"{one['method']} {one['path']} {one['operation']}"
     return one["when"], one["service"], what, one["status"], one["milliseconds"], one["caller"]
+
+
+def _status(status: str) -> str:
+    return f"<span class=bad>{escape(status)}</span>" if status in ("Failed", "Terminated") else escape(status)
+
+
+def _event(one: Mapping[str, Any]) -> Sequence[Any]:
+    """One event of a history: its details are whatever the event has beside time, type and name."""
+    named = ("Timestamp", "EventType", "FunctionName", "Name")
+    details = ", ".join(f"{key} {value}" for key, value in one.items() if key not in named and value not in (None, ""))
+    what = (
+        _Raw(f"<span class=bad>{escape(one['EventType'])}</span>") if "Failed" in one["EventType"] else one["EventType"]
+    )
+    return one["Timestamp"], what, one.get("FunctionName") or one.get("Name") or "", details
 
 
 def _entry(path: str, entry: Mapping[str, Any]) -> Sequence[Any]:

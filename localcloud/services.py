@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from localcloud import control
 from localcloud.aml.service import AzureML
@@ -25,7 +26,7 @@ from localcloud.eventgrid import routes as eventgrid_routes
 from localcloud.eventgrid.delivery import Delivery, Destinations
 from localcloud.eventgrid.rules import Events
 from localcloud.faults import Faults
-from localcloud.http import RequestLog, Runner, Surroundings, serve
+from localcloud.http import PROBE, RequestLog, Runner, Surroundings, serve
 from localcloud.identity import routes as identity_routes
 from localcloud.identity.rules import SUPERUSER, Identity
 from localcloud.lake import routes as lake_routes
@@ -36,7 +37,7 @@ from localcloud.view import LakeView
 
 #: Seconds a service has for an answer to a health question.
 PROBE_WITHIN = 5.0
-#: Orchestration instances and requests that the state page looks at.
+#: Orchestration instances and requests that the pages look at.
 _INSTANCES, _REQUESTS = 1000, 50
 
 
@@ -145,7 +146,7 @@ class Services:
 
     async def state(self) -> dict[str, Any]:
         """Return what the state page shows."""
-        services, instances = await asyncio.gather(self.health(), self._instances())
+        services, instances = await asyncio.gather(self.health(), self._counted())
         log = self._surroundings.log.newest(_REQUESTS)
         return {
             "app": str(self._site.app),
@@ -190,7 +191,7 @@ class Services:
         assert self._session is not None
         problem = ""
         try:
-            async with asyncio.timeout(PROBE_WITHIN), self._session.get(address) as answer:
+            async with asyncio.timeout(PROBE_WITHIN), self._session.get(address, headers={PROBE: "1"}) as answer:
                 if name == "functions" and answer.status != 200:
                     problem = f"answers {answer.status}"
         except TimeoutError:
@@ -199,16 +200,32 @@ class Services:
             problem = str(refused)
         return {"name": name, "address": address, "healthy": not problem, "problem": problem}
 
-    async def _instances(self) -> list[tuple[str, str, int]]:
-        """Return how many orchestration instances are in each state, as the functions host says."""
-        if "functions" not in self._site.only or self._session is None:
-            return []
-        query = {"code": self._site.secrets.function_keys["durabletask_extension"], "top": str(_INSTANCES)}
-        address = f"{self._site.endpoints.functions}/runtime/webhooks/durabletask/instances"
-        try:
-            async with asyncio.timeout(PROBE_WITHIN), self._session.get(address, params=query) as answer:
-                listed = await answer.json() if answer.status == 200 else []
-        except (TimeoutError, aiohttp.ClientError, ValueError):
-            return []
-        counts = Counter((one["name"], one["runtimeStatus"]) for one in listed)
+    async def instances(self) -> list[dict[str, Any]]:
+        """Return the orchestration instances of the functions host, the newest first; at most :data:`_INSTANCES`."""
+        listed = await self._ask_host("instances", top=str(_INSTANCES), showInput="false")
+        return sorted(listed or [], key=lambda one: str(one["createdTime"]), reverse=True)
+
+    async def instance(self, instance_id: str) -> dict[str, Any] | None:
+        """Return one instance with its history; None where there is none, or the host does not answer."""
+        wanted = {"showHistory": "true", "showHistoryOutput": "true"}
+        found: dict[str, Any] | None = await self._ask_host(f"instances/{quote(instance_id, safe='')}", **wanted)
+        return found
+
+    async def _counted(self) -> list[tuple[str, str, int]]:
+        counts = Counter((one["name"], one["runtimeStatus"]) for one in await self.instances())
         return [(name, status, count) for (name, status), count in sorted(counts.items())]
+
+    async def _ask_host(self, path: str, **query: str) -> Any:
+        """Ask the public management API of Durable Functions; None where it does not answer so."""
+        if "functions" not in self._site.only or self._session is None:
+            return None
+        query["code"] = self._site.secrets.function_keys["durabletask_extension"]
+        address = f"{self._site.endpoints.functions}/runtime/webhooks/durabletask/{path}"
+        try:
+            async with (
+                asyncio.timeout(PROBE_WITHIN),
+                self._session.get(URL(address, encoded=True), params=query, headers={PROBE: "1"}) as answer,
+            ):
+                return await answer.json() if answer.status in (200, 202) else None
+        except (TimeoutError, aiohttp.ClientError, ValueError):
+            return None
