@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from slipway import paths
-from slipway.run import RunId, job_name
+from slipway.run import RunId, job_name, parse_job_name
 
 #: The steps of a run in the order of its story; batches of one step are shown as one.
 STEPS = (
@@ -62,7 +62,7 @@ def run_view(
         "steps": steps(run, records),
         "attempts": [{key: end.get(key) for key in ("attempt", "state", "job", "ended_at", "failure")} for end in ends],
         "incident": own and {key: own[key] for key in ("key", "status", "code", "opened_at", "resolved_at")},
-        "links": links(run, attempt, records),
+        "links": links(run, attempt, records, (claim or (ends[-1] if ends else {})).get("job")),
     }
 
 
@@ -96,15 +96,21 @@ def _place(step: str) -> int:
     return STEPS.index(step) if step in STEPS else len(STEPS)
 
 
-def links(run: RunId, attempt: int, records: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
-    """Where a person reads on: the job in Azure ML's studio, and the run's folders in the lake."""
-    submitted = records.get(paths.receipt(run, "submit_job", attempt))
+def links(
+    run: RunId, attempt: int, records: Mapping[str, Mapping[str, Any]], job: str | None = None
+) -> dict[str, str | None]:
+    """Where a person reads on: the job in Azure ML's studio, and the run's folders in the lake.
+
+    `job` is the attempt's where it is known: that of an earlier attempt, if it was taken over.
+    """
+    job = job or job_name(run, attempt)
+    submitted = records.get(paths.receipt(run, "submit_job", parse_job_name(job)[1]))
     inherited = records.get(paths.receipt(run, "inherit_job", attempt))
     sealed = paths.receipt(run, "seal_outputs", attempt) in records or bool(
         inherited and inherited["result"]["took_over"]
     )
     return {
-        "job": job_name(run, attempt),
+        "job": job,
         "studio": submitted["result"].get("studio") if submitted else None,
         "inputs": paths.inputs_folder(run),
         "outputs": paths.outputs_folder(run, attempt) if sealed else paths.work_folder(run, attempt),

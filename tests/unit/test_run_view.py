@@ -192,6 +192,14 @@ def test_links_lead_to_the_job_and_the_runs_folders() -> None:
     }
 
 
+def test_links_lead_to_the_job_that_was_taken_over() -> None:
+    """There is no other: the attempt that took its outputs over has submitted none."""
+    ((path, end),) = an_end("succeeded", attempt=2).items()
+    links = a_view(None, a_receipt("submit_job", 0, 1), {path: {**end, "job": f"{RUN}-a1"}})["links"]
+
+    assert (links["job"], links["studio"]) == (f"{RUN}-a1", "https://ml/x")
+
+
 def test_every_step_has_its_place_in_the_story() -> None:
     """A step twice in the order would be a mistake of this table."""
     assert len(set(STEPS)) == len(STEPS)
