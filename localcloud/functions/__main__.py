@@ -120,4 +120,7 @@ def _obey_standard_input(clock: Clock, faults: Faults) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # the interpreter's own end would wait for functions that still run in threads

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import azure.durable_functions as df
 import pytest
@@ -628,6 +631,52 @@ class TestQueries:
         assert requests.get(url, timeout=5).status_code == 401
         assert requests.get(f"{url}?code={host.keys['default']}", timeout=5).status_code == 401
         assert requests.get(f"{url}?code={host.keys['master']}", timeout=5).status_code == 404
+
+
+class TestHostJson:
+    def start(self, tmp_path: Path, durable: dict[str, object], **settings: object) -> RunningHost:
+        """Start the app with other settings in its host.json."""
+        app = Path(shutil.copytree(APPS / "durable", tmp_path / "app"))
+        document = json.loads((app / "host.json").read_text())
+        document["extensions"]["durableTask"] |= durable
+        (app / "host.json").write_text(json.dumps(document | settings))
+        return RunningHost(app, tmp_path / "state").start()
+
+    def test_function_timeout(self, tmp_path):
+        """An activity that takes longer fails; its thread, which nobody can end, does not hold up the host's end."""
+        host = self.start(tmp_path, {}, functionTimeout="00:00:00.5")
+        status = host.run("event_after_activity")
+
+        assert "Timeout value of 0.5 s was exceeded by function: hold" in status.output
+        assert host.stop() == 0
+
+    def test_concurrent_activities(self, tmp_path):
+        """No more activities run at a time than maxConcurrentActivityFunctions says."""
+        host = self.start(tmp_path, {"maxConcurrentActivityFunctions": 2})
+        ids = [host.begin("event_after_activity") for _ in range(4)]
+        host.wait_for_note("busy", times=2)
+        for instance_id in ids:
+            host.until(instance_id, lambda _, i=instance_id: (SCHEDULED, 0) in tasks_of(host, i))
+        assert len(host.noted()) == 2
+
+        host.gate.touch()
+        host.wait_for_note("busy", times=4)
+        host.kill()
+
+    def test_overridable_states(self, tmp_path):
+        """With AnyState a start replaces an instance that runs; what belonged to the old one reaches nobody."""
+        host = self.start(tmp_path, {"overridableExistingInstanceStates": "AnyState"})
+        host.begin("event_after_activity", instance_id="taken")
+        host.wait_for_note("busy")
+        host.begin("two_events", instance_id="taken")
+        host.gate.touch()
+        for value in (1, 2):
+            host.manage("POST", "instances/taken/raiseEvent/E", json=value)
+            host.until("taken", lambda _, n=value: host.stored_history("taken").count((15, -1)) == n)
+
+        assert host.ended("taken").output == [1, 2]
+        assert not tasks_of(host, "taken")
+        host.kill()
 
 
 class TestCrashes:
