@@ -242,11 +242,20 @@ def clock_show(state: StateOption = STATE) -> None:
         _print_json(_control(state).get("/clock"))
 
 
-@clock_app.command("advance", epilog="Example: python -m localcloud clock advance 6h")
+@clock_app.command(
+    "advance",
+    epilog="Example: python -m localcloud clock advance 6h",
+    context_settings={"ignore_unknown_options": True},  # -1h is a duration
+)
 def clock_advance(
-    duration: Annotated[str, typer.Argument(help="90, 45s, 30m, 6h, 2d or 1h30m.")], state: StateOption = STATE
+    duration: Annotated[str, typer.Argument(help="90, 45s, 30m, 6h, 2d or 1h30m; -1h moves it back.")],
+    state: StateOption = STATE,
 ) -> None:
     """Move the clock forward; what was due meanwhile happens now."""
+    try:
+        parse_duration(duration)
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem)) from problem
     with _explained():
         _print_json(_control(state).post("/clock", {"advance": duration}))
 

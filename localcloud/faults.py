@@ -19,6 +19,7 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 PHASES = ("before", "after")
+SERVICES = ("functions", "storage", "aml", "eventgrid", "identity", "control")
 #: What an ``action`` may be: one of these, with its details beside it, or a ``delay`` alone. A ``delay`` (in real
 #: seconds, over at once when its rule is switched off) may stand before any of them.
 ACTIONS: dict[str, tuple[str, ...]] = {
@@ -104,6 +105,8 @@ class Rule:
         known = {*kinds, "delay", *(ACTIONS[kinds[0]] if kinds else ())}
         if unknown := set(self.action) - known:
             raise FaultError(f"unknown key {sorted(unknown)[0]!r} in a fault's action")
+        if not any(fnmatchcase(service, self.service) for service in SERVICES):
+            raise FaultError(f"no service fits {self.service!r}; there are {', '.join(SERVICES)}")
         self._check_values()
         if self.phase not in PHASES:
             raise FaultError(f"a fault's phase is 'before' or 'after', not {self.phase!r}")

@@ -14,6 +14,7 @@ h1 { font-size: 1.4rem } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #8884; vertical-align: top }
 th { font-weight: 600 } td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere }
+.facts td:not(:last-child) { white-space: nowrap }
 .bad { color: #c22; font-weight: 600 } .quiet { opacity: .65 }
 """
 
@@ -63,8 +64,8 @@ def instance(found: Mapping[str, Any]) -> str:
     known = [(fact, found[fact]) for fact in facts if found.get(fact) is not None]
     title = f"<h1><a href='/'>localcloud</a> / <a href='/instances'>instances</a> / {name}</h1>"
     history = map(_event, found.get("historyEvents") or ())
-    sections = [title, _section("", ("", ""), known), _section("History", ("when", "what", "", "details"), history)]
-    return _document(found["instanceId"], sections)
+    tables = _section("", ("", ""), known) + _section("History", ("when", "what", "", "details"), history)
+    return _document(found["instanceId"], [title, f"<div class=facts>{tables}</div>"])
 
 
 def folder(path: str, entries: Sequence[Mapping[str, Any]], *, more: bool) -> str:

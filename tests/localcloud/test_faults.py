@@ -199,6 +199,7 @@ class TestFaults:
             {"action": {"status": "503"}},
             {"action": {"partial": 1}},
             {"action": {"touch": True}},
+            {"service": "nope", "action": {"reset": True}},
             {"phase": "after", "action": {"flip": 1}},
             {"since": "2030-01-01T00:00:00", "action": {"reset": True}},
         ],
