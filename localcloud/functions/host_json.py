@@ -21,6 +21,7 @@ class QueueSettings:
     """``extensions.queues``: how queue triggers read."""
 
     batch_size: int = 16
+    new_batch_threshold: int = 8  #: messages are fetched again once no more than so many are being worked on
     max_dequeue_count: int = 5
     visibility_timeout: float = 0.0  #: seconds until a failed message is tried again
     base64: bool = True  #: ``messageEncoding``
@@ -104,8 +105,10 @@ def _versions(durable: dict[str, Any]) -> Versions:
 
 
 def _queues(settings: dict[str, Any]) -> QueueSettings:
+    batch_size = settings.get("batchSize", 16)
     return QueueSettings(
-        batch_size=settings.get("batchSize", 16),
+        batch_size=batch_size,
+        new_batch_threshold=settings.get("newBatchThreshold", batch_size // 2 * (os.cpu_count() or 1)),
         max_dequeue_count=settings.get("maxDequeueCount", 5),
         visibility_timeout=duration(settings.get("visibilityTimeout", "00:00:00")),
         base64=settings.get("messageEncoding", "base64").lower() == "base64",

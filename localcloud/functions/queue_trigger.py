@@ -98,6 +98,10 @@ class QueueError(Exception):
     """The queue service refused a request; the text has its status and answer."""
 
 
+#: What a queue that cannot be reached or understood raises.
+_TROUBLE = (QueueError, aiohttp.ClientError, TimeoutError, ET.ParseError)
+
+
 class Queues:
     """Listens on the queues of the app's queue functions until :meth:`stop`."""
 
@@ -133,18 +137,33 @@ class Queues:
         queue = QueueClient(self._session, service, name, self._token)
         poison = QueueClient(self._session, service, f"{name}-poison", self._token)
         pause = _QUICKEST
-        while True:
-            try:
-                messages = await queue.get(min(self._settings.batch_size, 32))
-                await asyncio.gather(*(self._process(function, queue, poison, m) for m in messages))
-            except (QueueError, aiohttp.ClientError, TimeoutError, ET.ParseError) as problem:
-                log.warning("queue %s of function %s: %s", name, function.name, problem)
-                messages, pause = [], _SLOWEST
-            pause = _QUICKEST if messages else min(pause * 2, _SLOWEST)
-            if not messages:
-                await asyncio.sleep(pause)
+        running: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                try:
+                    messages = await queue.get(min(self._settings.batch_size, 32))
+                except _TROUBLE as problem:
+                    log.warning("queue %s of function %s: %s", name, function.name, problem)
+                    messages, pause = [], _SLOWEST
+                running |= {asyncio.create_task(self._process(function, queue, poison, m)) for m in messages}
+                pause = _QUICKEST if messages else min(pause * 2, _SLOWEST)
+                if not messages:
+                    await asyncio.sleep(pause)
+                running = {task for task in running if not task.done()}
+                while len(running) > self._settings.new_batch_threshold:
+                    _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in running:
+                task.cancel()
 
     async def _process(self, function: Function, queue: QueueClient, poison: QueueClient, message: Message) -> None:
+        """Deal with one message; trouble with its queue leaves it to be delivered again."""
+        try:
+            await self._run(function, queue, poison, message)
+        except _TROUBLE as problem:
+            log.warning("message %s for function %s: %s", message.id, function.name, problem)
+
+    async def _run(self, function: Function, queue: QueueClient, poison: QueueClient, message: Message) -> None:
         """Run the function on a message; delete it, let it be tried again, or move it to the poison queue."""
         try:
             datum = meta.Datum(type="string", value=self._decoded(message.text))

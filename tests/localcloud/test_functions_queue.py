@@ -23,7 +23,7 @@ class Cloud:
     """A local cloud with the queue app in it."""
 
     def __init__(self, app: Path, endpoints: dict[str, str]) -> None:
-        self._notes = app / "notes"
+        self._notes, self._gate = app / "notes", app / "gate"
         self._storage = endpoints["storage"]
 
     def queue(self, name: str) -> QueueClient:
@@ -35,6 +35,10 @@ class Cloud:
             message_encode_policy=TextBase64EncodePolicy(),
             message_decode_policy=TextBase64DecodePolicy(),
         )
+
+    def open_gate(self) -> None:
+        """Let the slow message's function return."""
+        self._gate.touch()
 
     def noted(self) -> list[str]:
         """Return what the function has noted: message and delivery."""
@@ -90,3 +94,13 @@ def test_failing_messages_are_poison(cloud):
         time.sleep(0.05)
     assert moved == ["bad one"]
     assert "bad one 4" not in cloud.noted()
+
+
+def test_a_slow_message_holds_up_no_other(cloud):
+    """Messages are fetched while others are still worked on, up to newBatchThreshold of them."""
+    cloud.queue("work").send_message("slow")
+    cloud.wait_for("slow 1")
+    cloud.queue("work").send_message("quick")
+
+    cloud.wait_for("quick 1")
+    cloud.open_gate()
