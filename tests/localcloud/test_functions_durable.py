@@ -271,6 +271,19 @@ class TestEvents:
         assert own_host.status(instance_id).runtime_status.name == "Running"
         assert "one of its earlier waits has not" in (own_host.state / "log").read_text()
 
+    def test_name_in_other_case_hangs(self, host):
+        """The host gives an event to a wait whose name differs in case, the SDK does not: it stays Running."""
+        instance_id = host.begin("two_events")
+        host.until(instance_id, lambda status: status.runtime_status.name == "Running")
+        for count in (1, 2):
+            host.raise_event(instance_id, "e")
+            host.until(instance_id, lambda _, n=count: host.stored_history(instance_id).count((15, -1)) == n)
+
+        assert host.status(instance_id).runtime_status.name == "Running"
+        assert f"instance {instance_id}: everything its orchestrator function waits for has come" in (
+            (host.state / "log").read_text()
+        )
+
     def test_unreachable_instances(self, host):
         """Raising for an unknown id is 404, for a finished one 410, another content type 400."""
         finished = host.run("without_yield").instance_id

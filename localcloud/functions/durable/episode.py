@@ -127,7 +127,7 @@ def _decide(
     if not isinstance(end, Ended):
         new += [_recorded(task, now) for task in tasks]
         new.append(event(EventType.ORCHESTRATOR_COMPLETED, now))
-        _warn_if_ahead(instance, walk, answer)
+        _warn_if_apart(instance, walk, answer)
     decision.tasks, decision.cancelled = tasks, walk.cancelled
     decision.custom_status = None if answer.custom_status is None else dump(answer.custom_status)
     return decision
@@ -227,9 +227,17 @@ def _read(text: str) -> _Answer:
     )
 
 
-def _warn_if_ahead(instance: Instance, walk: Walk, answer: _Answer) -> None:
-    """Say loudly when the orchestrator believes to be past a wait in which the host still is."""
-    if walk.open or walk.exhausted or walk.rejected or not (answer.done or answer.error):
+def _warn_if_apart(instance: Instance, walk: Walk, answer: _Answer) -> None:
+    """Say loudly when the orchestrator believes to be past a wait in which the host still is, or it is behind it."""
+    if walk.open or walk.rejected or walk.exhausted == (answer.done or answer.error is not None):
+        return
+    if walk.exhausted:
+        log.warning(
+            "instance %s: everything its orchestrator function waits for has come, but the function has not gone on, so"
+            " the instance stays Running, as it would in Azure. Usual cause: an external event was raised by a name"
+            " that differs in upper and lower case, which the host ignores and the SDK does not.",
+            instance.instance_id,
+        )
         return
     log.warning(
         "instance %s: the orchestrator function has ended, but one of its earlier waits has not, so the instance"
