@@ -96,13 +96,18 @@ def not_authorized() -> StorageError:
     )
 
 
-def answer(error: StorageError, surface: Surface, request_id: str, now: datetime) -> web.Response:
-    """Return the error as ``surface`` answers it; the code is in a header too, because HEAD and 304 have no body."""
+def answer(error: StorageError, surface: Surface, method: str, request_id: str, now: datetime) -> web.Response:
+    """Return the error as ``surface`` answers it; the code is in a header too, because HEAD and 304 have no body.
+
+    Such an answer names no JSON or XML either: the C++ SDK would end its process over the empty document. The sentence
+    is the reason too, where pyarrow looks for it. Source: arrow, cpp/src/arrow/filesystem/azurefs.cc.
+    """
     code = error.code_on(surface)
     text = f"{error.message}\nRequestId:{request_id}\nTime:{now:%Y-%m-%dT%H:%M:%S.%f}0Z"
     headers = {"x-ms-error-code": code, **error.headers}
-    if error.status == 304:
-        return web.Response(status=304, headers=headers)
+    reason = error.message.encode("ascii", "replace").decode()
+    if error.status == 304 or method == "HEAD":
+        return web.Response(status=error.status, reason=reason, headers=headers)
     if surface is Surface.DFS:
         body = json.dumps({"error": {"code": code, "message": text}})
         headers["Content-Type"] = "application/json;charset=utf-8"
@@ -112,4 +117,4 @@ def answer(error: StorageError, surface: Surface, request_id: str, now: datetime
             f"<Message>{escape(text)}</Message></Error>"
         )
         headers["Content-Type"] = "application/xml"
-    return web.Response(status=error.status, headers=headers, body=body.encode())
+    return web.Response(status=error.status, reason=reason, headers=headers, body=body.encode())

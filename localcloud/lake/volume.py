@@ -60,7 +60,7 @@ class Volume:
         """Return how far a path exists; raises FilesystemNotFound."""
         found = self.store.find(place)
         if found is None:
-            raise StorageError("FilesystemNotFound", f"The specified filesystem '{place.filesystem}' does not exist.")
+            raise StorageError("FilesystemNotFound", "The specified filesystem does not exist.")
         return found
 
     def existing(self, found: Found, place: Place, code: str = "PathNotFound") -> Node:

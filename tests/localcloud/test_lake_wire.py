@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 
 import pytest
 
+from localcloud.config import ACCOUNT
 from tests.localcloud.lake_account import Account, served
 
 BASE = "/devstoreaccount1/models"
@@ -65,6 +67,28 @@ def test_errors_have_their_surfaces_shape(account: Account) -> None:
     assert json.loads(dfs.content)["error"]["code"] == "PathNotFound"  # type: ignore[attr-defined]
     blob = account.send("GET", f"{BASE}/none", {"Accept": "application/xml"})
     assert b"<Error><Code>BlobNotFound</Code>" in blob.content  # type: ignore[attr-defined]
+
+
+def test_a_refusals_sentence_is_its_reason(account: Account) -> None:
+    """A HEAD has no other place for it, and pyarrow knows a missing filesystem by this sentence."""
+    answer = account.send("HEAD", f"/{ACCOUNT}/nowhere/?action=getAccessControl")
+    assert (answer.status, answer.reason) == (404, "The specified filesystem does not exist.")
+
+
+@pytest.mark.parametrize(("length", "answer"), [(3, b"HTTP/1.1 100 Continue"), (0, b"HTTP/1.1 401 ")])
+def test_only_a_body_is_told_to_go_on(account: Account, length: int, answer: bytes) -> None:
+    """The C++ SDK, pyarrow's too, breaks where a 100 and the final answer of an empty request come at once."""
+    with socket.create_connection(("127.0.0.1", account.port), timeout=10) as connection:
+        head = f"PUT {BASE}/x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(4096).startswith(answer)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/xml"])
+def test_a_refused_head_promises_no_document(account: Account, accept: str) -> None:
+    """The C++ SDK parses what Content-Type promises, and ends its process when there is nothing."""
+    answer = account.send("HEAD", f"{BASE}/none", {"Accept": accept})
+    assert (answer.status, answer.headers["Content-Type"]) == (404, None)
 
 
 @pytest.mark.parametrize(
