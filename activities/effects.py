@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from slipway import clock, paths
@@ -46,19 +47,24 @@ def run_step(function: Callable[[Ask], Any]) -> Callable[[Ask], Answer]:
     def step(ask: Ask) -> Any:
         started_at = clock.now()
         result = function(ask)
-        run, attempt, batch = RunId.parse(ask["run"]), ask["attempt"], ask.get("batch")
-        receipt = {
-            "step": function.__name__,
-            "attempt": attempt,
-            "batch": batch,
-            "started_at": started_at.isoformat(),
-            "ended_at": clock.now().isoformat(),
-            "result": result,
-        }
-        lake().control.create(paths.receipt(run, function.__name__, attempt, batch), receipt)
+        leave_receipt(ask, function.__name__, started_at, result)
         return result
 
     return effect(step)
+
+
+def leave_receipt(ask: Ask, step: str, started_at: datetime, result: Any) -> None:
+    """Write down once that a step of the run was done, and what it came to."""
+    run, attempt, batch = RunId.parse(ask["run"]), ask["attempt"], ask.get("batch")
+    receipt = {
+        "step": step,
+        "attempt": attempt,
+        "batch": batch,
+        "started_at": started_at.isoformat(),
+        "ended_at": clock.now().isoformat(),
+        "result": result,
+    }
+    lake().control.create(paths.receipt(run, step, attempt, batch), receipt)
 
 
 def claim_of(ask: Ask) -> dict[str, Any]:

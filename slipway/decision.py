@@ -172,7 +172,10 @@ def _by_inputs(seen: Seen) -> Decision:
         return Decision("nothing", f"{published['run']} is published from these inputs", again, published["run"])
     if last and last["fingerprint"] == seen.fingerprint and last["state"] != End.SUPERSEDED:
         return Decision(
-            "nothing", f"{last['run']} {last['state']} with these inputs; a person may resume it", again, last["run"]
+            "nothing",
+            f"{last['run']} {'was ' if last['state'] == End.CANCELED else ''}{last['state']} with these inputs; a person may resume it",
+            again,
+            last["run"],
         )
     if published and seen.on_new_data != "run":
         return Decision("nothing", f"new data; on_new_data is {seen.on_new_data}", again, published["run"])

@@ -96,7 +96,9 @@ def look(job: Seen | None, clocks: dict[str, Any], limits: Limits, now: datetime
     since = datetime.fromisoformat(clocks["since"]) if same else began
     age = job.read_at - since
     if age > limits.of(job.phase):
-        message = f"The job was {job.phase} for {_words(age)}; its limit is {_words(limits.of(job.phase))}."
+        grace = f" and {_words(RUNNING_GRACE)} of grace" if job.phase == "running" else ""
+        limit = {"queued": limits.queued, "preparing": limits.preparing, "running": limits.running}[job.phase]
+        message = f"The job was {job.phase} for {_words(age)}; its limit is {_words(limit)}{grace}."
         kind = Kind.MODEL if job.phase == "running" else Kind.PLATFORM
         return Look(False, Failure(kind, f"{job.phase}-too-long", message), 0, clocks)
     pace = next((wait for most, wait in _PACE if age < most), _SLOWEST)

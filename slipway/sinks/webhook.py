@@ -62,7 +62,7 @@ def send(event: Mapping[str, Any]) -> bool:
         raise Failed(_failure("no-answer", f"did not answer: {error}", transient=True)) from error
     if not 200 <= status < 300:
         transient = status in _TRANSIENT or status >= 500
-        message = f"answered {status}: {answer}"
+        message = f"answered {status}: {answer}" if answer else f"answered {status}"
         raise Failed(_failure("unavailable" if transient else "rejected", message, transient, retry_after))
     return True
 
