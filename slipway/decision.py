@@ -171,12 +171,9 @@ def _by_inputs(seen: Seen) -> Decision:
     if published and published["fingerprint"] == seen.fingerprint:
         return Decision("nothing", f"{published['run']} is published from these inputs", again, published["run"])
     if last and last["fingerprint"] == seen.fingerprint and last["state"] != End.SUPERSEDED:
-        return Decision(
-            "nothing",
-            f"{last['run']} {'was ' if last['state'] == End.CANCELED else ''}{last['state']} with these inputs; a person may resume it",
-            again,
-            last["run"],
-        )
+        how = "was canceled" if last["state"] == End.CANCELED else last["state"]
+        why = f"{last['run']} {how} with these inputs; a person may resume it"
+        return Decision("nothing", why, again, last["run"])
     if published and seen.on_new_data != "run":
         return Decision("nothing", f"new data; on_new_data is {seen.on_new_data}", again, published["run"])
     run = next_run(seen.model, seen.period, seen.fingerprint, seen.version, record["numbers"])
