@@ -58,8 +58,8 @@ def put_blob_from(
     ``md5`` (base64) is what the source's bytes have to have.
     """
     with volume.store.database.transaction():
-        blobs.check_put(volume, act, place)
         source = _source(volume, origin)
+        blobs.check_put(volume, act, place)
         if md5 is not None and md5 != _md5(volume, source):
             raise StorageError("Md5Mismatch", "The MD5 of the source differs from x-ms-source-content-md5.")
         making = _taken_over(making, source, properties=properties, metadata=properties and not own_metadata)
@@ -106,8 +106,8 @@ class Copies:
         """Begin a copy; the answer's path carries its id and status."""
         volume = self._volume
         with volume.store.database.transaction():
-            blobs.check_put(volume, act, place)
             source = _source(volume, origin)
+            blobs.check_put(volume, act, place)
             making = _taken_over(making, source, properties=True, metadata=not making.metadata)
             pending = self.held and not synchronous
             status: dict[str, Any] = {

@@ -147,6 +147,15 @@ def test_a_copy_is_refused_what_its_source_refuses(account: Account, container: 
     assert not target.exists()
 
 
+def test_a_directory_is_no_source(container: ContainerClient) -> None:
+    """Whatever the target is, so that adlfs, which tries to copy every path of a tree, goes on with the files."""
+    container.upload_blob("d/x", b"x")
+    container.upload_blob("e/x", b"x")
+    with pytest.raises(ResourceNotFoundError) as refusal:
+        container.get_blob_client("e").start_copy_from_url(source_url(container, "d"))
+    assert refusal.value.error_code == "CannotVerifyCopySource"
+
+
 def test_blocks_from_ranges_of_a_source(account: Account, container: ContainerClient) -> None:
     """Put Block From URL takes a range; the source's ETag goes as a header, for want of a parameter."""
     source = container.upload_blob("s", b"0123456789")
