@@ -13,7 +13,7 @@ from localcloud.config import RoleAssignment, oid
 from localcloud.identity.rules import SUPERUSER, Caller
 from localcloud.lake import acl
 from localcloud.lake.acl import EXECUTE, READ, WRITE
-from localcloud.lake.errors import not_authorized
+from localcloud.lake.errors import StorageError, not_authorized
 from localcloud.lake.sas import SharedAccess
 from localcloud.lake.store import Found, Node, Store
 
@@ -69,9 +69,14 @@ class Access:
         held = (self._roles.get((identity, place), ()) for identity in identities for place in {"", scope})
         return any(_ROLES_FOR[action] & set(roles) for roles in held)
 
-    def require(self, rights: Rights, action: str, scope: str, letters: Sequence[str] = ()) -> None:
-        """Refuse what neither key, signature nor roles allow and no list can: filesystems and queues themselves."""
-        if not self.granted(rights, action, scope, letters):
+    def require(self, rights: Rights, action: str, scope: str) -> None:
+        """Refuse what neither key nor roles allow and no list can: filesystems and queues themselves.
+
+        No service SAS reaches them, whatever its letters. Source: REST reference, "Create a service SAS".
+        """
+        if rights.signature is not None:
+            raise StorageError("AuthorizationFailure", "This request is not authorized to perform this operation.")
+        if not self.granted(rights, action, scope):
             raise not_authorized()
 
     def superuser(self, rights: Rights, scope: str) -> bool:
@@ -80,7 +85,7 @@ class Access:
 
     def look(self, rights: Rights, found: Found) -> None:
         """Check for seeing properties and access lists: x on every directory on the way."""
-        if not self.granted(rights, "read", _scope(found), ["r", "e", "l"]):
+        if not self.granted(rights, "read", _scope(found), ["r", "e"]):
             self._traverse(rights, found)
 
     def read(self, rights: Rights, found: Found) -> None:

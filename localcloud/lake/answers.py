@@ -41,8 +41,8 @@ def lease(call: Call, place: Place) -> web.Response:
 
 
 def filesystem(call: Call, action: str) -> Node:
-    """Return the root of the request's filesystem, if key, signature or roles allow ``action``."""
-    call.volume.access.require(call.rights, action, call.target.filesystem, ["r", "l"] if action == "read" else ["w"])
+    """Return the root of the request's filesystem, if key or roles allow ``action``."""
+    call.volume.access.require(call.rights, action, call.target.filesystem)
     return call.volume.find(Place(call.target.filesystem)).last
 
 

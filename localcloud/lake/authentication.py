@@ -9,7 +9,7 @@ from localcloud.config import TENANT_ID
 from localcloud.identity.rules import SUPERUSER, Identity, InvalidToken
 from localcloud.lake import sas, shared_key
 from localcloud.lake.access import Rights
-from localcloud.lake.errors import StorageError, Surface
+from localcloud.lake.errors import StorageError, Surface, unsupported
 from localcloud.lake.target import Place, Source, Target
 
 AUDIENCES = ("https://storage.azure.com",)
@@ -27,8 +27,10 @@ class Authentication:
         self._identity = identity
         self._clock = clock
 
-    def of_request(self, target: Target, headers: Mapping[str, str], items: Iterable[tuple[str, str]]) -> Rights:
-        """Return what the sender of a request may do; ``items`` are all its headers."""
+    def of_request(
+        self, target: Target, headers: Mapping[str, str], items: Iterable[tuple[str, str]], *, secure: bool
+    ) -> Rights:
+        """Return what the sender of a request may do; ``items`` are all its headers, ``secure`` that it came by TLS."""
         authorization = headers.get("Authorization", "")
         if authorization.startswith("SharedKey "):
             text = shared_key.string_to_sign(target.method, target.raw_path, target.query, headers, items, self.account)
@@ -37,7 +39,9 @@ class Authentication:
         if authorization.startswith("Bearer "):
             return self._of_token(authorization)
         if sas.present(target.query):
-            return self._of_signature(target.query, _signed_place(target))
+            if target.surface is Surface.QUEUE:
+                raise unsupported("SAS for queues")
+            return self._of_signature(target.query, _signed_place(target), secure=secure)
         if authorization:
             raise StorageError(
                 "InvalidAuthenticationInfo", "Authorization is SharedKey or Bearer.", headers=_challenge()
@@ -64,8 +68,9 @@ class Authentication:
             return self._of_signature(source.query, source.place)
         return rights
 
-    def _of_signature(self, query: Mapping[str, str], place: Place) -> Rights:
-        return Rights.of_signature(sas.verify(query, place, self.account, self._key, self._clock.now()))
+    def _of_signature(self, query: Mapping[str, str], place: Place, *, secure: bool = True) -> Rights:
+        now = self._clock.now()
+        return Rights.of_signature(sas.verify(query, place, self.account, self._key, now, secure=secure))
 
     def _of_token(self, authorization: str) -> Rights:
         try:
@@ -85,7 +90,7 @@ def _challenge() -> dict[str, str]:
 
 def _signed_place(target: Target) -> Place:
     """Return what a signature has to cover: a listing is of its directory, though its address names the filesystem."""
-    if target.path or target.surface is Surface.QUEUE:
+    if target.path:
         return target.place
     listed = target.query.get("directory") or target.query.get("prefix", "").rpartition("/")[0]
     return Place(target.filesystem, listed.strip("/"))

@@ -23,6 +23,7 @@ from localcloud.lake.conditions import etag_text
 from localcloud.lake.content import Written
 from localcloud.lake.errors import StorageError
 from localcloud.lake.rules import Lake
+from localcloud.lake.sas import OVERRIDES
 from localcloud.lake.store import Node
 from localcloud.lake.target import Place, Target
 from localcloud.lake.volume import Act, Making, Volume
@@ -178,6 +179,13 @@ def properties(node: Node, now: float) -> dict[str, str]:
     if node.is_directory:
         headers[f"x-ms-meta-{FOLDER}"] = "true"
     return headers
+
+
+def overridden(call: Call) -> dict[str, str]:
+    """Return the headers that a signature sets in the answers to its holder."""
+    if call.rights.signature is None:
+        return {}
+    return {header: call.query[name] for name, header in OVERRIDES.items() if call.query.get(name)}
 
 
 def meta_headers(node: Node) -> dict[str, str]:

@@ -77,7 +77,8 @@ class _Service:
         if self._is_queue(address, request):
             address = replace(address, surface=Surface.QUEUE)
         request[_SURFACE] = address.surface
-        rights = self._authentication.of_request(address, request.headers, request.headers.items())
+        items = request.headers.items()
+        rights = self._authentication.of_request(address, request.headers, items, secure=request.secure)
         act = Act(
             rights,
             Conditions.of(request.headers),

@@ -87,7 +87,7 @@ async def get_blob(call: Call) -> web.StreamResponse:
             headers={"Content-Range": f"bytes */{node.length}"},
         )  # fmt: skip
     end = node.length if last is None else min(last + 1, node.length)
-    headers = {**forms.properties(node, call.volume.clock.time()), **forms.meta_headers(node)}
+    headers = {**forms.properties(node, call.volume.clock.time()), **forms.meta_headers(node), **forms.overridden(call)}
     headers["Content-Length"] = str(end - first)
     if span:
         headers["Content-Range"] = f"bytes {first}-{end - 1}/{node.length}"
@@ -118,7 +118,7 @@ async def get_blob(call: Call) -> web.StreamResponse:
 async def blob_properties(call: Call) -> web.Response:
     """Get Blob Properties."""
     node = paths.properties(call.volume, call.act, call.place)
-    headers = {**forms.properties(node, call.volume.clock.time()), **forms.meta_headers(node)}
+    headers = {**forms.properties(node, call.volume.clock.time()), **forms.meta_headers(node), **forms.overridden(call)}
     return answers.length_of(node, headers)
 
 

@@ -103,7 +103,7 @@ async def get_policies(call: Call) -> web.Response:
 
 async def lease(call: Call) -> web.Response:
     """Lease Container."""
-    call.volume.access.require(call.rights, "write", call.target.filesystem, ["w"])
+    call.volume.access.require(call.rights, "write", call.target.filesystem)
     return answers.lease(call, Place(call.target.filesystem))
 
 

@@ -49,8 +49,6 @@ def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911 - a table o
 
 def _require(call: Call, action: str) -> str:
     queue = call.target.filesystem
-    if call.rights.signature is not None:
-        raise unsupported("SAS for queues")
     call.volume.access.require(call.rights, action, queue)
     return queue
 

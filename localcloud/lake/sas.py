@@ -6,6 +6,7 @@ Source: REST reference, "Create a service SAS" (version 2020-12-06 and later).
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from localcloud.lake.errors import StorageError, unsupported
 from localcloud.lake.target import Place
 
 VERSION = "2022-11-02"
+_OLDEST = "2020-12-06"
 _ORDER = "racwdxyltmeopi"
 _FORMATS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S.%fZ")
 _REFUSED = {
@@ -23,6 +25,14 @@ _REFUSED = {
     "skoid": "user delegation SAS",
     "srt": "account SAS",
     "sip": "IP ranges in a SAS",
+}
+#: What a signature sets in the answers to its holder, by the parameter that says so.
+OVERRIDES = {
+    "rscc": "Cache-Control",
+    "rscd": "Content-Disposition",
+    "rsce": "Content-Encoding",
+    "rscl": "Content-Language",
+    "rsct": "Content-Type",
 }
 
 
@@ -38,11 +48,18 @@ def present(query: Mapping[str, str]) -> bool:
     return "sig" in query
 
 
-def verify(query: Mapping[str, str], place: Place, account: str, key: str, now: datetime) -> SharedAccess:
-    """Check the signature of ``query`` for ``place`` at ``now``; raises AuthenticationFailed."""
+def verify(
+    query: Mapping[str, str], place: Place, account: str, key: str, now: datetime, *, secure: bool
+) -> SharedAccess:
+    """Check the signature of ``query`` for ``place`` at ``now``; raises AuthenticationFailed.
+
+    ``secure`` tells whether the request came over TLS, which ``spr=https`` insists on.
+    """
     for name, feature in _REFUSED.items():
         if query.get(name):
             raise unsupported(f"{feature} ('{name}')")
+    if query.get("sv", "") < _OLDEST:
+        raise unsupported(f"a SAS of the version '{query.get('sv', '')}'; {_OLDEST} and later are signed as here")
     resource = _signed_resource(query, place)
     text = _string_to_sign(query, f"/blob/{account}/{resource}")
     if not hmac.compare_digest(query["sig"], shared_key.sign(key, text)):
@@ -51,6 +68,11 @@ def verify(query: Mapping[str, str], place: Place, account: str, key: str, now: 
         raise _failed(f"Signature not valid in the specified time frame: it expired at {query.get('se', '(no se)')}.")
     if query.get("st") and _moment(query["st"]) > now:
         raise _failed(f"Signature not valid in the specified time frame: it starts at {query['st']}.")
+    if query.get("spr") == "https" and not secure:
+        raise StorageError(
+            "AuthorizationProtocolMismatch",
+            "This request is not authorized to perform this operation using this protocol.",
+        )
     return SharedAccess(frozenset(query.get("sp", "")))
 
 
@@ -73,9 +95,10 @@ def _signed_resource(query: Mapping[str, str], place: Place) -> str:
         case "b":
             return str(place)
         case "d":
-            depth = int(query.get("sdd", "0"))
-            if len(place.parts) < depth:
-                raise _failed("The path does not lie below the signed directory.")
+            text = query.get("sdd", "")
+            if not re.fullmatch(r"\d{1,2}", text) or len(place.parts) < int(text):
+                raise _failed("The path does not lie below the signed directory, whose depth is sdd.")
+            depth = int(text)
             return "/".join([place.filesystem, *place.parts[:depth]])
     raise _failed(f"The signed resource sr is c, b or d, not '{query.get('sr', '')}'.")
 
@@ -83,7 +106,7 @@ def _signed_resource(query: Mapping[str, str], place: Place) -> str:
 def _string_to_sign(query: Mapping[str, str], resource: str) -> str:
     before = [query.get(name, "") for name in ("sp", "st", "se")]
     between = [query.get(name, "") for name in ("si", "sip", "spr", "sv", "sr")]
-    after = [query.get(name, "") for name in ("ses", "rscc", "rscd", "rsce", "rscl", "rsct")]
+    after = [query.get(name, "") for name in ("ses", *OVERRIDES)]
     return "\n".join([*before, resource, *between, "", *after])  # the empty line is the snapshot's
 
 

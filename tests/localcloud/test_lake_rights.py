@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient, ContainerClient
+from azure.storage.blob import BlobServiceClient, ContainerClient, generate_container_sas
 from azure.storage.filedatalake import (
     DataLakeDirectoryClient,
     DataLakeServiceClient,
@@ -17,6 +18,7 @@ from azure.storage.filedatalake import (
     generate_file_sas,
     generate_file_system_sas,
 )  # fmt: skip
+from azure.storage.queue import QueueClient, generate_queue_sas
 
 from localcloud.config import ACCOUNT, ACCOUNT_KEY, oid
 from tests.localcloud.lake_account import Account, served
@@ -322,6 +324,37 @@ def test_service_signatures(account: Account) -> None:
     assert refused(lambda: one.get_file_client("d/h").download_file()) == "AuthenticationFailed"
     stale = client(generate_file_system_sas(ACCOUNT, "signed", ACCOUNT_KEY, "rl", account.clock.now()))
     assert refused(lambda: stale.get_file_client("d/e/f").download_file()) == "AuthenticationFailed"
+
+
+def test_what_no_service_signature_may(account: Account) -> None:
+    """Containers themselves are out of its reach, whatever its letters; listing is not reading; https means TLS."""
+    account.new("reach").get_file_client("f").upload_data(b"abc", overwrite=True)
+    until = account.clock.now() + timedelta(hours=1)
+
+    def container(letters: str, **options: Any) -> ContainerClient:
+        sas = generate_container_sas(ACCOUNT, "reach", ACCOUNT_KEY, permission=letters, expiry=until, **options)
+        return ContainerClient.from_container_url(f"{account.url}/reach?{sas}", retry_total=0)
+
+    every = container("racwdlmeop")
+    for call in (every.get_container_properties, every.delete_container, every.acquire_lease):
+        assert refused(call) == "AuthorizationFailure"
+    assert refused(lambda: every.set_container_metadata({"a": "b"})) == "AuthorizationFailure"
+    assert refused(container("l").get_blob_client("f").get_blob_properties) == FORBIDDEN
+    assert (
+        refused(container("r", protocol="https").get_blob_client("f").download_blob) == "AuthorizationProtocolMismatch"
+    )
+    told = container("r", content_type="text/csv", cache_control="no-store").get_blob_client("f").get_blob_properties()
+    assert (told.content_settings.content_type, told.content_settings.cache_control) == ("text/csv", "no-store")
+    for query in ("sv=2018-11-09&sr=c&sp=r&se=2099-01-01&sig=x", "sv=2022-11-02&sr=d&sdd=x&sp=r&se=2099-01-01&sig=x"):
+        status = account.send("GET", f"/{ACCOUNT}/reach/f?{query}", principal="").status
+        assert status == (501 if "2018" in query else 403)
+
+
+def test_signatures_for_queues_are_refused_by_name(account: Account) -> None:
+    """They have no sr, and are another format."""
+    sas = generate_queue_sas(ACCOUNT, "notices", ACCOUNT_KEY, permission="r", expiry=account.clock.now())
+    with pytest.raises(HttpResponseError, match="SAS for queues"):
+        QueueClient(account.url, "notices", credential=sas, retry_total=0).receive_message()
 
 
 def test_the_lakes_own_signature_is_taken_by_the_real_client(account: Account) -> None:
