@@ -142,8 +142,8 @@ class Settings(BaseSettings):
         "models", pattern=r"^\w+$", description="Azure ML datastore, without credentials, of the models filesystem."
     )
     job_principal: Guid = Field(
-        description="Object id of the identity that jobs run as; it is granted rights on the folders of runs under way, "
-        "and nowhere else."
+        description="Object id of the identity that jobs run as; it is granted rights on the folders of runs "
+        "under way, and nowhere else."
     )
     readers: dict[Name, Guid] = Field(
         default_factory=dict,
