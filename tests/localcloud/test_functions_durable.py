@@ -491,6 +491,19 @@ class TestControl:
         assert host.noted().count(instance_id) == 1
         assert host.manage("POST", f"instances/{instance_id}/rewind?reason=x").status_code == 410
 
+    def test_rewind_of_children(self, host):
+        """Failed sub-orchestrations are rewound with their parent, under the same ids; what had completed stays."""
+        instance_id = host.begin("parent_of_rewindable")
+        children = [f"{instance_id}-a", f"{instance_id}-b"]
+        assert host.ended(instance_id).runtime_status.name == "Failed"
+        for child in children:
+            assert host.ended(child).runtime_status.name == "Failed"
+        call(host.client.rewind(instance_id, "fixed"))
+
+        status = host.until(instance_id, lambda s: s.runtime_status.name == "Completed")
+        assert status.output == [[child, f"{child}-r"] for child in children]
+        assert [host.noted().count(name) for name in (instance_id, *children)] == [1, 1, 1]
+
     def test_rewind_of_a_retried_call(self, host):
         """The timers between attempts stay in the history, which has the attempts no more: it fails, as in Azure."""
         instance_id = host.run("retried_in_vain").instance_id

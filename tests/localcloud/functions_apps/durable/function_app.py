@@ -364,6 +364,13 @@ def rewindable(context):
 
 
 @app.orchestration_trigger(context_name="context")
+def parent_of_rewindable(context):
+    yield context.call_activity("note", {"line": context.instance_id})
+    names = [context.instance_id + suffix for suffix in ("-a", "-b")]
+    return (yield context.task_all([context.call_sub_orchestrator("rewindable", None, name) for name in names]))
+
+
+@app.orchestration_trigger(context_name="context")
 def changing(context):
     """What a deployment in the middle of a run does: the first step depends on a file."""
     name = "echo" if Path(os.environ["GATE"]).exists() else "hello"
