@@ -1,5 +1,6 @@
 """Conditional headers: what ``If-Match`` and its kin ask of a path before anything happens.
 
+They hold together as ``If-Match and If-Unmodified-Since and (If-None-Match or If-Modified-Since)``.
 Source: REST reference, "Specifying conditional headers for Blob service operations".
 """
 
@@ -66,9 +67,10 @@ class Conditions:
         return self.if_unmodified_since is None or int(modified) <= self.if_unmodified_since
 
     def _changed(self, etag: int, modified: float) -> bool:
-        if self.if_none_match:
-            return not _listed(self.if_none_match, etag)
-        return self.if_modified_since is None or int(modified) > self.if_modified_since
+        if not self.if_none_match and self.if_modified_since is None:
+            return True
+        other = bool(self.if_none_match) and not _listed(self.if_none_match or "", etag)
+        return other or (self.if_modified_since is not None and int(modified) > self.if_modified_since)
 
     def _failed(self, status: int = 412) -> StorageError:
         where = "source" if self.failure.startswith("Source") else "request's"

@@ -23,6 +23,24 @@ from localcloud.lake.volume import Act
 _REQUEST_ID = web.RequestKey("request_id", str)
 _SURFACE = web.RequestKey("surface", Surface)
 _DEFAULT_VERSION = "2026-06-06"
+#: What a request asks for by a header alone; taken silently, it would only seem to have been done.
+_REFUSED = {
+    "x-ms-encryption-key": "customer-provided keys",
+    "x-ms-encryption-scope": "encryption scopes",
+    "x-ms-encryption-context": "encryption contexts",
+    "x-ms-structured-body": "structured message bodies",
+    "x-ms-content-crc64": "CRC64 checksums",
+    "x-ms-range-get-content-crc64": "CRC64 checksums",
+    "x-ms-source-content-crc64": "CRC64 checksums",
+    "x-ms-tags": "blob index tags",
+    "x-ms-if-tags": "conditions on blob index tags",
+    "x-ms-source-if-tags": "conditions on blob index tags",
+    "x-ms-access-tier": "access tiers",
+    "x-ms-immutability-policy-until-date": "immutability policies",
+    "x-ms-legal-hold": "legal holds",
+    "x-ms-expiry-option": "files that expire",
+    "x-ms-expiry-time": "files that expire",
+}
 _ROUTES = {Surface.DFS: routes_dfs.route, Surface.BLOB: routes_blob.route, Surface.QUEUE: routes_queue.route}
 
 
@@ -86,6 +104,9 @@ class _Service:
             request.headers.get("x-ms-client-request-id"),
             request[_REQUEST_ID],
         )
+        for name, feature in _REFUSED.items():
+            if request.headers.get(name):
+                raise errors.unsupported(f"{feature} ({name})")
         call = Call(request, address, rights, act, self._lake, self._authentication)
         operation, handler = _ROUTES[address.surface](call)
         await announce(request, operation, str(address.place), rights.caller.name)

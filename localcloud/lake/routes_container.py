@@ -23,12 +23,25 @@ from localcloud.lake.target import Place, check_filesystem_name
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 _PAGE = 5000
 _INCLUDED = {"", "metadata", "copy", "permissions"}
+_REFUSED = {
+    ("PUT", "acl"): "stored access policies and public access",
+    ("POST", "batch"): "batch requests",
+    ("PUT", "undelete"): "soft delete",
+    ("PUT", "rename"): "renaming containers",
+    ("GET", "blobs"): "finding blobs by their tags",
+    ("GET", "properties"): "service properties",
+    ("PUT", "properties"): "service properties",
+    ("GET", "stats"): "service statistics",
+    ("POST", "userdelegationkey"): "user delegation keys",
+}
 _UNTOLD = {"x-ms-has-immutability-policy": "false", "x-ms-has-legal-hold": "false"}
 
 
 def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911 - a table of the protocol, one line a call
     """Return the operation's name and what does it."""
     method, comp, restype = call.target.method, call.query.get("comp"), call.query.get("restype")
+    if (method, comp) in _REFUSED:
+        raise unsupported(_REFUSED[method, comp or ""])
     if not call.target.filesystem:
         if method == "GET" and comp == "list":
             return "ListContainers", list_containers
@@ -146,6 +159,8 @@ async def list_blobs(call: Call) -> web.Response:
     delimiter = query.get("delimiter", "")
     if delimiter not in ("", "/"):
         raise unsupported(f"the delimiter '{delimiter}' (an account with directories has '/')")
+    if refused := {"startfrom", "endbefore"} & set(query):
+        raise unsupported(f"{min(refused)} in a listing of blobs")
     if query.get("showonly"):
         return _xml(_results(call, 0, "", ""))
     limit = min(call.number("maxresults", least=1, default=_PAGE), _PAGE)

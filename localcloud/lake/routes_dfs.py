@@ -66,7 +66,6 @@ def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911, PLR0912 - 
 async def create_path(call: Call) -> web.Response:
     """Path - Create."""
     call.require_empty()
-    _refuse_expiry(call)
     directory = call.query["resource"] == "directory"
     making, lease = _making(call), None
     if call.headers.get("x-ms-proposed-lease-id"):
@@ -97,11 +96,6 @@ def _making(call: Call) -> Making:
         metadata=forms.dfs_metadata(headers.get("x-ms-properties")),
         headers=forms.stored_headers(headers, "x-ms-"),
     )
-
-
-def _refuse_expiry(call: Call) -> None:
-    if call.headers.get("x-ms-expiry-option") or call.headers.get("x-ms-expiry-time"):
-        raise unsupported("files that expire (x-ms-expiry-option)")
 
 
 async def rename_path(call: Call) -> web.Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import socket
 from collections.abc import Iterator
@@ -107,6 +109,67 @@ def test_ranges(account: Account, header: str, status: int, content_range: str |
     assert (answer.status, answer.headers["Content-Range"]) == (status, content_range)
     if body is not None:
         assert answer.content == body  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("match", "since", "status"), [("same", "before", 200), ("same", "after", 304), ("other", "after", 200)]
+)
+def test_news_by_either_condition(account: Account, match: str, since: str, status: int) -> None:
+    """If-None-Match and If-Modified-Since together: it is enough that one of them holds."""
+    known = account.send("HEAD", f"{BASE}/d/f").headers
+    etag = known["ETag"] if match == "same" else '"0x8D0000000000000"'
+    date = "Thu, 01 Jan 1970 00:00:00 GMT" if since == "before" else known["Last-Modified"]
+    answer = account.send("GET", f"{BASE}/d/f", {"If-None-Match": etag, "If-Modified-Since": date})
+    assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    ("header", "feature"),
+    [
+        ("x-ms-encryption-key", "customer-provided keys"),
+        ("x-ms-encryption-scope", "encryption scopes"),
+        ("x-ms-structured-body", "structured message bodies"),
+        ("x-ms-content-crc64", "CRC64"),
+        ("x-ms-if-tags", "tags"),
+        ("x-ms-access-tier", "access tiers"),
+        ("x-ms-legal-hold", "legal holds"),
+        ("x-ms-expiry-option", "files that expire"),
+    ],
+)
+def test_headers_that_ask_for_something_unsupported(account: Account, header: str, feature: str) -> None:
+    """A request that would be done without what its header asks for is refused by that thing's name."""
+    answer = account.send("PUT", f"{BASE}/d/f", {header: "x", "x-ms-blob-type": "BlockBlob"}, body=b"other")
+    assert (answer.status, feature in str(answer.reason)) == (501, True)
+    assert account.send("GET", f"{BASE}/d/f").content == b"12345"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "feature"),
+    [
+        ("PUT", "models?restype=container&comp=acl", "stored access policies"),
+        ("POST", "models?restype=container&comp=batch", "batch requests"),
+        ("PUT", "models?restype=container&comp=undelete", "soft delete"),
+        ("GET", "models?restype=container&comp=list&startFrom=x", "startfrom"),
+        ("GET", "?restype=service&comp=properties", "service properties"),
+        ("POST", "?restype=service&comp=userdelegationkey", "user delegation keys"),
+    ],
+)
+def test_operations_that_are_refused_by_name(account: Account, method: str, query: str, feature: str) -> None:
+    """By the name people know them under, not by their query."""
+    answer = account.send(method, f"/{ACCOUNT}/{query}")
+    assert (answer.status, feature in str(answer.reason)) == (501, True)
+
+
+def test_the_md5_of_a_range(account: Account) -> None:
+    """It comes with ranges of up to 4 MiB, which is how the SDKs check what they download; a longer one is refused."""
+    data = bytes(range(256)) * (5 << 12)
+    account.dfs().get_file_system_client("models").get_file_client("long").upload_data(data, overwrite=True)
+    wish = {"x-ms-range-get-content-md5": "true"}
+    answer = account.send("GET", f"{BASE}/long", {**wish, "x-ms-range": "bytes=1-4194304"})
+    expected = base64.b64encode(hashlib.md5(data[1:4194305], usedforsecurity=False).digest()).decode()
+    assert (answer.status, answer.headers["Content-MD5"]) == (206, expected)
+    for header in ({"x-ms-range": "bytes=0-4194304"}, {}):
+        assert account.send("GET", f"{BASE}/long", {**wish, **header}).status == 400
 
 
 def test_refusals_of_malformed_requests(account: Account) -> None:
