@@ -28,6 +28,7 @@ from localcloud.client import ControlClient, RefusedError
 from localcloud.clock import Clock, parse_duration
 from localcloud.config import ConfigError, Ports, Resources
 from localcloud.endpoints import SERVICES, NotRunningError, PortTakenError, Running
+from localcloud.eventgrid.switches import Switches
 from localcloud.http import PortInUseError
 from localcloud.identity.rules import Identity, UnknownPrincipalError
 from localcloud.secrets import Secrets
@@ -291,7 +292,7 @@ def events_off(state: StateOption = STATE) -> None:
 @events_app.command("on")
 def events_on(state: StateOption = STATE) -> None:
     """Treat events as Azure does: all switches back to their defaults, what was held is delivered."""
-    _switch(state, {"off": False, "duplicate": 1, "shuffle": 0, "delay": 0, "hold": False})
+    _switch(state, Switches().document())
 
 
 @events_app.command("duplicate", epilog="Example: python -m localcloud events duplicate 3")
@@ -319,6 +320,12 @@ def events_delay(
 ) -> None:
     """Deliver events late."""
     _switch(state, {"delay": _seconds(duration)})
+
+
+@events_app.command("retry-unauthorized")
+def events_retry_unauthorized(state: StateOption = STATE) -> None:
+    """Try again after a webhook's 401 or 403, as an older page of the documentation said; today they are final."""
+    _switch(state, {"retry_unauthorized": True})
 
 
 @events_app.command("hold")
