@@ -16,10 +16,7 @@ AUDIENCES = ("https://storage.azure.com",)
 
 
 class Authentication:
-    """Checks the credentials of requests to ``account``; raises 401 without any, 403 with wrong ones.
-
-    The age of a SharedKey signature is not checked: the cloud's clock may be far ahead of the client's.
-    """
+    """Checks the credentials of requests to ``account``; raises 401 without any, 403 with wrong ones."""
 
     def __init__(self, account: str, key: str, identity: Identity, clock: Clock) -> None:
         self.account = account
@@ -35,6 +32,8 @@ class Authentication:
         if authorization.startswith("SharedKey "):
             text = shared_key.string_to_sign(target.method, target.raw_path, target.query, headers, items, self.account)
             shared_key.verify(authorization, self.account, self._key, text)
+            now, date = self._clock.time(), headers.get("x-ms-date") or headers.get("Date", "")
+            shared_key.check_age(date, now - self._clock.offset, now)
             return Rights(SUPERUSER)
         if authorization.startswith("Bearer "):
             return self._of_token(authorization)

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
+from email.utils import parsedate_to_datetime
 
 from localcloud.lake.errors import StorageError
 
@@ -26,6 +27,9 @@ _SIGNED = (
     "If-Unmodified-Since",
     "Range",
 )
+
+#: Seconds. Source: REST reference, "Authorize with Shared Key": no older than 15 minutes.
+_SKEW = 15 * 60
 
 
 def sign(key: str, text: str) -> str:
@@ -52,6 +56,22 @@ def string_to_sign(
     lines.append(f"/{account}{raw_path}")
     lines += [f"{name}:{query[name]}" for name in sorted(query)]
     return "\n".join(lines)
+
+
+def check_age(text: str, machine: float, cloud: float) -> None:
+    """Refuse a signature whose date ``text`` lies 15 minutes or more beside the present; times in seconds since 1970.
+
+    The cloud's clock can be moved and a client's may follow it or the machine's, so the present is all between the two.
+    """
+    try:
+        signed = parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        signed = 0.0
+    if not min(machine, cloud) - _SKEW < signed < max(machine, cloud) + _SKEW:
+        raise StorageError(
+            "AuthenticationFailed",
+            f"Server failed to authenticate the request. The date of its signature is too old or too new: '{text}'.",
+        )
 
 
 def verify(authorization: str, account: str, key: str, text: str) -> None:

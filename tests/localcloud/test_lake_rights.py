@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from azure.storage.filedatalake import (
 from azure.storage.queue import QueueClient, generate_queue_sas
 
 from localcloud.config import ACCOUNT, ACCOUNT_KEY, oid
+from localcloud.lake import shared_key
 from tests.localcloud.lake_account import Account, served
 
 _names = itertools.count()
@@ -83,6 +85,26 @@ def test_wrong_credentials(account: Account) -> None:
     assert account.send("GET", f"/{ACCOUNT}/models/x", {"Authorization": f"Bearer {token}"}).status == 401
     token = account.identity.token("owner", "https://storage.azure.com", lifetime=-1)
     assert account.send("GET", f"/{ACCOUNT}/models/x", {"Authorization": f"Bearer {token}"}).status == 401
+
+
+@pytest.mark.parametrize("minutes", [-16, 16])
+def test_a_signature_of_another_time(account: Account, minutes: int) -> None:
+    """A SharedKey signature holds for 15 minutes; a client may go by the machine's clock or by the cloud's."""
+
+    def send(when: datetime) -> int:
+        date = format_datetime(when, usegmt=True)
+        path = f"/{ACCOUNT}/models/none"
+        text = shared_key.string_to_sign("HEAD", path, {}, {}, [("x-ms-date", date)], ACCOUNT)
+        signed = f"SharedKey {ACCOUNT}:{shared_key.sign(ACCOUNT_KEY, text)}"
+        return account.send("HEAD", path, {"x-ms-date": date, "Authorization": signed}, principal="").status
+
+    assert send(datetime.now(UTC)) == 404
+    account.clock.advance(minutes * 120)
+    try:
+        assert (send(datetime.now(UTC)), send(account.clock.now())) == (404, 404)
+        assert send(account.clock.now() + timedelta(minutes=minutes)) == 403
+    finally:
+        account.clock.advance(minutes * -120)
 
 
 def test_roles_come_before_lists(account: Account, folder: str) -> None:
