@@ -80,7 +80,11 @@ class TestLife:
             port = str(taken.getsockname()[1])
             command = [sys.executable, "-m", "localcloud", "up", "--app", events_app, "--state", tmp_path / "s"]
             done = subprocess.run(
-                [*command, "--aml-port", port], cwd=PROJECT, capture_output=True, text=True, check=False
+                [*command, "--only", "aml", "--control-port", "0", "--aml-port", port],
+                cwd=PROJECT,
+                capture_output=True,
+                text=True,
+                check=False,
             )
         assert done.returncode == 4
         assert f"port {port}" in done.stderr
