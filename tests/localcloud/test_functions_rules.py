@@ -1,12 +1,14 @@
-"""The pure rules of the Functions host: schedules, routes and versions."""
+"""The pure rules of the Functions host: schedules, routes, versions, and which histories stay in memory."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from localcloud.functions.durable import history
 from localcloud.functions.durable.versions import Versions
 from localcloud.functions.host_json import AppError, duration
 from localcloud.functions.ncrontab import parse_schedule
@@ -101,6 +103,24 @@ class TestVersions:
     def test_verdict(self, versions, version, verdict):
         """Dotted numbers compare as numbers; what does not match is left to another host, or failed."""
         assert versions.verdict(version) == verdict
+
+
+def test_histories_in_memory(monkeypatch):
+    """Of histories only so many characters are kept; one that had to go is read again when it is needed."""
+    monkeypatch.setattr(history, "KEPT", 100)
+    read = []
+    store = SimpleNamespace(history=lambda instance_id: read.append(instance_id) or ['{"EventType":0}'])
+    histories = history.Histories(store)
+    one, other = (SimpleNamespace(instance_id=name, execution_id=name) for name in ("one", "other"))
+    for instance in (one, other, one):
+        histories.of(instance)
+    assert read == ["one", "other"]
+
+    histories.extend(one, [{"Result": "x" * 90}])
+    assert len(histories.of(one).events) == 2
+    histories.of(other)
+    histories.of(one)
+    assert read == ["one", "other", "other", "one"]
 
 
 def test_durations():

@@ -175,7 +175,7 @@ class Engine:
                 return
             self.store.take(instance.instance_id, last_message)
             self._commit(instance, decision, len(history.texts))
-        history.extend(decision.events)
+        self._histories.extend(instance, decision.events)
         if decision.end is not None:
             self._histories.forget(instance.execution_id)
         for waiter in self._waiters.get(instance.instance_id, ()):
