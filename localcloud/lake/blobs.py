@@ -81,6 +81,7 @@ def put_block(volume: Volume, act: Act, place: Place, block: str, content: int, 
     """Stage a content as an uncommitted block, within the open transaction."""
     found = check_put(volume, act, place, api="block")
     root, database = found.chain[0].id, volume.store.database
+    volume.abandon("lake_block", root=root, path=place.path)
     rows = database.one(
         "SELECT count(*) AS blocks, coalesce(max(ordinal), 0) AS last, max(id) AS id FROM lake_block"
         " WHERE root = ? AND path = ?", root, place.path,
@@ -94,8 +95,8 @@ def put_block(volume: Volume, act: Act, place: Place, block: str, content: int, 
         "SELECT content FROM lake_block WHERE root = ? AND path = ? AND id = ?", root, place.path, block
     )
     database.run(
-        "INSERT OR REPLACE INTO lake_block VALUES (?, ?, ?, ?, ?, ?)",
-        root, place.path, block, rows["last"] + 1, content, length,
+        "INSERT OR REPLACE INTO lake_block VALUES (?, ?, ?, ?, ?, ?, ?)",
+        root, place.path, block, rows["last"] + 1, content, length, volume.clock.time(),
     )  # fmt: skip
     if before is not None:
         volume.release(before["content"])
@@ -181,6 +182,7 @@ def _committed(volume: Volume, node: Node | None) -> dict[str, tuple[int, int]]:
 
 
 def _uncommitted(volume: Volume, found: Found, place: Place) -> dict[str, Any]:
+    volume.abandon("lake_block", root=found.chain[0].id, path=place.path)
     rows = volume.store.database.all(
         "SELECT id, content, length FROM lake_block WHERE root = ? AND path = ? ORDER BY ordinal",
         found.chain[0].id, place.path,

@@ -69,7 +69,6 @@ class Lake:
     ) -> None:
         store = Store(database, clock)
         contents = Contents(database, state / "content")
-        contents.collect(NAMED_CONTENTS)
         workspace = resources.aml
         topic = (
             f"/subscriptions/{workspace.subscription}/resourceGroups/{workspace.resource_group}"
@@ -77,6 +76,8 @@ class Lake:
         )
         access = Access(resources.storage.roles, store)
         self.volume = Volume(store, contents, access, clock, Notices(events, store, topic, base))
+        self.volume.abandon_all()
+        contents.collect(NAMED_CONTENTS)
         self.queue = Queues(database, clock)
         self.copies = Copies(self.volume)
         self._sweeper: asyncio.Task[None] | None = None

@@ -45,11 +45,12 @@ CREATE TABLE IF NOT EXISTS lake_node (
 CREATE INDEX IF NOT EXISTS lake_node_content ON lake_node (content) WHERE content IS NOT NULL;
 CREATE TABLE IF NOT EXISTS lake_staged (
     node INTEGER NOT NULL, position INTEGER NOT NULL, content INTEGER NOT NULL, length INTEGER NOT NULL,
+    written REAL NOT NULL,
     PRIMARY KEY (node, position)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lake_block (
     root INTEGER NOT NULL, path TEXT NOT NULL, id TEXT NOT NULL, ordinal INTEGER NOT NULL,
-    content INTEGER NOT NULL, length INTEGER NOT NULL,
+    content INTEGER NOT NULL, length INTEGER NOT NULL, written REAL NOT NULL,
     PRIMARY KEY (root, path, id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lake_counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -124,6 +125,9 @@ class Store:
         self.database = database
         self._clock = clock
         database.script(_SCHEMA)
+        for table in ("lake_staged", "lake_block"):  # a state of before they were dated
+            if "written" not in {row["name"] for row in database.all(f"PRAGMA table_info({table})")}:
+                database.script(f"ALTER TABLE {table} ADD COLUMN written REAL NOT NULL DEFAULT {clock.time()}")
 
     def root(self, filesystem: str) -> Node | None:
         """Return the root directory of a filesystem, or None."""

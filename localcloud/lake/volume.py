@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from localcloud.clock import Clock
 from localcloud.lake import leases
@@ -20,6 +20,9 @@ from localcloud.lake.errors import StorageError
 from localcloud.lake.notices import Notices
 from localcloud.lake.store import Found, Node, Store
 from localcloud.lake.target import Place
+
+#: How long unflushed and uncommitted data are kept, in seconds.
+_WEEK = 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,26 @@ class Volume:
         rows = self.store.database.all(f"DELETE FROM lake_block WHERE {where} RETURNING content", *values)  # noqa: S608
         for row in rows:
             self.release(row["content"])
+
+    def abandon(self, table: Literal["lake_staged", "lake_block"], **key: Any) -> None:
+        """Drop the unflushed appends of a ``node``, or the blocks of a ``path``, a week after the newest of them.
+
+        Source: REST reference, Put Block, of uncommitted blocks; that it holds for appends is assumed.
+        """
+        database, where = self.store.database, " AND ".join(f"{name} = ?" for name in key)
+        row = database.one(f"SELECT max(written) AS newest FROM {table} WHERE {where}", *key.values())  # noqa: S608
+        if row is None or row["newest"] is None or row["newest"] > self.clock.time() - _WEEK:
+            return
+        with database.transaction():
+            for row in database.all(f"DELETE FROM {table} WHERE {where} RETURNING content", *key.values()):  # noqa: S608
+                self.release(row["content"])
+
+    def abandon_all(self) -> None:
+        """Do so for all paths."""
+        for row in self.store.database.all("SELECT DISTINCT node FROM lake_staged"):
+            self.abandon("lake_staged", node=row["node"])
+        for row in self.store.database.all("SELECT DISTINCT root, path FROM lake_block"):
+            self.abandon("lake_block", root=row["root"], path=row["path"])
 
     def discard_file(self, node: Node) -> None:
         """Remove a file's row, its unflushed data, and its bytes when nothing else names them."""

@@ -31,12 +31,14 @@ def append(
         found = volume.find(place)
         volume.access.write(act.rights, found, append=True)
         node = _changed_lease(volume, act, _dfs_file(volume, found, place), change)
+        volume.abandon("lake_staged", node=node.id)
         content = volume.contents.of_part(written)
         database = volume.store.database
         before = database.one("SELECT content FROM lake_staged WHERE node = ? AND position = ?", node.id, position)
         database.run(
-            "INSERT OR REPLACE INTO lake_staged VALUES (?, ?, ?, ?)", node.id, position, content, written.length
-        )
+            "INSERT OR REPLACE INTO lake_staged VALUES (?, ?, ?, ?, ?)",
+            node.id, position, content, written.length, volume.clock.time(),
+        )  # fmt: skip
         if before is not None:
             volume.release(before["content"])
         return node
@@ -88,6 +90,7 @@ def _flushed(volume: Volume, node: Node, position: int, headers: dict[str, str],
 
 def _contiguous(volume: Volume, node: Node, position: int) -> tuple[list[Extent], int]:
     """Return the staged extents that follow the committed bytes without a gap, and where they end."""
+    volume.abandon("lake_staged", node=node.id)
     rows = volume.store.database.all(
         "SELECT position, content, length FROM lake_staged WHERE node = ? AND position >= ? ORDER BY position",
         node.id, node.length,

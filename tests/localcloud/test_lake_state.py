@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobServiceClient
 from azure.storage.filedatalake import DataLakeServiceClient
 
@@ -89,6 +91,30 @@ def test_bytes_without_a_path_are_collected(tmp_path: Path) -> None:
     with served(tmp_path) as account:
         assert parts(account) == 1
         assert account.blob().get_blob_client("bytes", "copy").download_blob().readall() == b"x" * 10
+
+
+def test_what_is_never_committed_goes_after_a_week(tmp_path: Path) -> None:
+    """A week after the newest block or append of a path, by the cloud's clock; its bytes go at the next start."""
+    with served(tmp_path) as account:
+        blob = account.blob().create_container("late").get_blob_client("blob")
+        file = account.dfs().get_file_system_client("late").get_file_client("file")
+        blob.stage_block("1", b"one")
+        file.create_file()
+        file.append_data(b"abc", offset=0)
+        account.clock.advance(6 * 86400)
+        blob.stage_block("2", b"two")
+        account.clock.advance(6 * 86400)
+        assert [block.id for block in blob.get_block_list("all")[1]] == ["1", "2"]
+        with pytest.raises(HttpResponseError) as late:
+            file.flush_data(3)
+        assert late.value.error_code == "InvalidFlushPosition"
+        account.clock.advance(2 * 86400)
+        with pytest.raises(ResourceNotFoundError):
+            blob.get_block_list("all")
+        blob.stage_block("3", b"three")
+        account.clock.advance(8 * 86400)
+    with served(tmp_path) as account:
+        assert parts(account) == 0
 
 
 def test_a_reader_keeps_its_version(tmp_path: Path) -> None:
