@@ -150,12 +150,15 @@ def delete(volume: Volume, act: Act, place: Place, *, recursive: bool, api: tupl
 def sweep(volume: Volume) -> bool:
     """Remove some of what recursive deletes cut off; returns whether more is left."""
     with volume.store.database.transaction():
-        nodes = volume.store.trash(_SWEEP)
+        nodes, left = volume.store.trash(_SWEEP), _SWEEP
         for node in nodes:
             if node.is_directory:
-                volume.store.empty(node)
+                left -= volume.store.empty(node, left)
             else:
                 volume.discard_file(node)
+                left -= 1
+            if left <= 0:
+                break
     return bool(nodes)
 
 

@@ -224,10 +224,20 @@ class Store:
             _node(row) for row in self.database.all("SELECT * FROM lake_node WHERE parent = ? LIMIT ?", _TRASH, limit)
         ]
 
-    def empty(self, node: Node) -> None:
-        """Take a discarded node's children into the trash and remove its own row."""
-        self.database.run("UPDATE lake_node SET parent = ?, name = 'trash-' || id WHERE parent = ?", _TRASH, node.id)
+    def empty(self, node: Node, limit: int) -> int:
+        """Take up to ``limit`` of a discarded node's children into the trash, remove its row after the last of them.
+
+        Returns how many rows that changed.
+        """
+        moved = self.database.run(
+            "UPDATE lake_node SET parent = ?, name = 'trash-' || id"
+            " WHERE id IN (SELECT id FROM lake_node WHERE parent = ? LIMIT ?)",
+            _TRASH, node.id, limit,
+        ).rowcount  # fmt: skip
+        if moved == limit:
+            return moved
         self.database.run("DELETE FROM lake_node WHERE id = ?", node.id)
+        return moved + 1
 
     def pending_copies(self) -> list[Node]:
         """Return the files whose bytes a copy still owes."""

@@ -18,7 +18,7 @@ from azure.storage.filedatalake import DataLakeServiceClient
 
 from localcloud.config import ACCOUNT, ACCOUNT_KEY
 from localcloud.identity.rules import SUPERUSER
-from localcloud.lake import listing
+from localcloud.lake import listing, paths
 from localcloud.lake.access import Rights
 from localcloud.lake.target import Place
 from localcloud.lake.volume import Act
@@ -173,6 +173,21 @@ def test_a_large_tree(tmp_path: Path) -> None:
         assert renamed[0] < 20
         fs.get_directory_client("moved").delete_directory()
         assert list(fs.get_paths()) == []
+
+
+def test_a_large_directory_goes_piece_by_piece(tmp_path: Path) -> None:
+    """Sweeping up a delete stops nobody for long: each piece writes few rows, however many lie in one directory."""
+    with served(tmp_path) as account:
+        account.new("large").create_file("top/template")
+        account.do(lambda: _fill(account, 5000))
+        volume = account.lake.volume
+        account.do(lambda: volume.store.discard(volume.find(Place("large", "top")).last))
+        with _rows_written(account) as swept:
+            account.do(lambda: paths.sweep(volume))
+        assert 400 < swept[0] < 600
+        while account.do(lambda: paths.sweep(volume)):
+            pass
+        assert account.do(lambda: volume.store.trash(1)) == []
 
 
 @contextmanager
