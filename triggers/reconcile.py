@@ -92,6 +92,7 @@ class Spent:
 
     settled: set[Pair] = field(default_factory=set)
     failed: int = 0
+    unannounced: int = 0  #: runs that new data called for, and that no event had started
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     failures: dict[str, int] = field(default_factory=lambda: defaultdict(int))  #: in a row
 
@@ -110,7 +111,7 @@ async def ask_all(survey: Survey, client: df.DurableOrchestrationClient, spent: 
         if spent.is_over(model):
             continue
         try:
-            again = await asyncio.wait_for(ask_about(survey, pair, client), QUESTION_SECONDS)
+            again = await asyncio.wait_for(ask_about(survey, pair, client, spent), QUESTION_SECONDS)
             await asyncio.to_thread(note_answer, survey, pair, again)
             spent.settled.add(pair)
             spent.failures[model] = 0
@@ -121,13 +122,14 @@ async def ask_all(survey: Survey, client: df.DurableOrchestrationClient, spent: 
         spent.seconds[model] += (clock.now() - before).total_seconds()
 
 
-async def ask_about(survey: Survey, pair: Pair, client: df.DurableOrchestrationClient) -> datetime | None:
+async def ask_about(survey: Survey, pair: Pair, client: df.DurableOrchestrationClient, spent: Spent) -> datetime | None:
     """Decide and act until there is nothing more to do; returns when to ask again, if time alone will call for it."""
     decision: dict[str, Any] = {"ask_again": None}
     for _ in range(MOST_DECISIONS):
         decision = await asyncio.to_thread(_decision, survey.catalog, pair, pair in survey.at_odds)
         if decision["activity"] == "start_run":
-            await start_run.act(decision, client)
+            started = await start_run.act(decision, client)
+            spent.unannounced += bool(started and decision["plan"] and pair in survey.changed)
         elif decision["activity"] is not None:
             await asyncio.to_thread(ACTS[decision["activity"]], decision)
         if decision["activity"] is None or decision["ask_again"] is not None:
@@ -199,6 +201,7 @@ def close_pass(survey: Survey, spent: Spent, started: datetime) -> None:
     _attempt(survey.next.keep, "memory_not_kept")
     beat = {"at": clock.now().isoformat(), "started_at": started.isoformat(), "installation": settings().installation}
     counts = {"asked": len(spent.settled), "left": len(survey.wants) - len(spent.settled), "failed": spent.failed}
+    counts["unannounced"] = spent.unannounced
     places = {"places": len(survey.next.digests), "unlisted": survey.unlisted}
     lake().control.update(paths.heartbeat(), lambda *_: {"schema": 1, **beat, **counts, **places})
 

@@ -86,6 +86,7 @@ class Survey:
     wants: dict[Pair, datetime] = field(default_factory=dict)
     open: dict[str, list[Period]] = field(default_factory=dict)  #: by model, earliest first
     at_odds: set[Pair] = field(default_factory=set)  #: whose incident may not fit their record
+    changed: set[Pair] = field(default_factory=set)  #: who reads a place that changed since the last pass
     unlisted: int = 0  #: places that could not be looked at
 
     def in_turn(self) -> list[Pair]:
@@ -209,12 +210,13 @@ def _look_at_places(survey: Survey) -> None:
             if now != NOTHING:
                 survey.next.digests[name] = now
             if found is not None and now != known:
-                survey.want(_readers(survey, place, open_))
+                survey.changed.update(_readers(survey, place, open_))
             elif new and now != NOTHING:
                 survey.want(pair for pair in _readers(survey, place, open_) if pair[0] in new)
         if found is None:
             survey.unlisted += len(places)
             survey.want(_latest(pair for place in places for pair in _readers(survey, place, open_)))
+    survey.want(survey.changed)
 
 
 def _listings(
