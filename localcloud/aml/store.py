@@ -122,10 +122,10 @@ class JobStore:
     def add_sample(self, job: str, when: datetime, millicores: float, memory: float) -> None:
         """Add one measurement (processor use in millicores, memory in bytes) to its minute."""
         self._database.run(
-            "INSERT INTO aml_samples VALUES (?1, ?2, 1, ?3, ?3, ?4, ?4) ON CONFLICT (job, minute) DO UPDATE SET "
-            "count = count + 1, cpu_sum = cpu_sum + ?3, cpu_max = max(cpu_max, ?3), "
-            "memory_sum = memory_sum + ?4, memory_max = max(memory_max, ?4)",
-            job, int(when.timestamp()) // 60, millicores, memory,
+            "INSERT INTO aml_samples VALUES (?, ?, 1, ?, ?, ?, ?) ON CONFLICT (job, minute) DO UPDATE SET "
+            "count = count + 1, cpu_sum = cpu_sum + excluded.cpu_sum, cpu_max = max(cpu_max, excluded.cpu_max), "
+            "memory_sum = memory_sum + excluded.memory_sum, memory_max = max(memory_max, excluded.memory_max)",
+            job, int(when.timestamp()) // 60, millicores, millicores, memory, memory,
         )  # fmt: skip
 
     def minutes(self, job: str) -> list[Minute]:
