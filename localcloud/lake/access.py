@@ -135,15 +135,13 @@ class Access:
         if parent.sticky and rights.caller.oid not in (found.last.owner, parent.owner):
             raise not_authorized()
 
-    def delete_below(self, rights: Rights, found: Found) -> None:
-        """Check for removing a whole directory: besides :meth:`delete`, rwx on every directory in it."""
-        if self.granted(rights, "write", _scope(found), ["d"]):
-            return
-        waiting = [found.last]
-        while waiting:
-            directory = waiting.pop()
-            self._need(rights, directory, READ | WRITE | EXECUTE)
-            waiting += (child for child in self._store.children(directory.id) if child.is_directory)
+    def deleting_all(self, rights: Rights, filesystem: str) -> bool:
+        """Tell whether every directory of a filesystem may be deleted without asking the lists in it."""
+        return self.granted(rights, "write", filesystem, ["d"])
+
+    def delete_below(self, rights: Rights, directory: Node) -> None:
+        """Check a directory that goes with all in it, besides :meth:`delete` of the topmost: rwx on it."""
+        self._need(rights, directory, READ | WRITE | EXECUTE)
 
     def own(self, rights: Rights, found: Found) -> None:
         """Check for changing a path's access list: its owner, or a superuser."""

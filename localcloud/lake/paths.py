@@ -5,9 +5,10 @@ Source: REST reference, Path - Create, Path - Delete, Path - Update (setProperti
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from localcloud.lake import leases
+from localcloud.lake import leases, listing
 from localcloud.lake.acl import Acl
 from localcloud.lake.conditions import Conditions
 from localcloud.lake.errors import StorageError
@@ -121,8 +122,15 @@ def _make_way(volume: Volume, node: Node, target: Node, place: Place) -> None:
     volume.discard_file(target)
 
 
-def delete(volume: Volume, act: Act, place: Place, *, recursive: bool, api: tuple[str, str]) -> None:
-    """Delete a file, or a directory with ``recursive`` or when empty; ``api`` names the call for file and directory."""
+def delete(
+    volume: Volume, act: Act, place: Place, *, recursive: bool, api: tuple[str, str], limit: int | None = None,
+    after: str | None = None,
+) -> str | None:  # fmt: skip
+    """Delete a file, or a directory with ``recursive`` or when empty; ``api`` names the call for file and directory.
+
+    A directory goes at once, but the rights on what is in it may be checked in several calls: ``limit`` paths in each.
+    Then the path to go on ``after`` is returned, and nothing is deleted yet.
+    """
     with volume.store.database.transaction():
         found = volume.find(place)
         volume.access.delete(act.rights, found)
@@ -136,7 +144,8 @@ def delete(volume: Volume, act: Act, place: Place, *, recursive: bool, api: tupl
         elif not volume.store.has_children(node):
             volume.store.discard(node)
         elif recursive:
-            volume.access.delete_below(act.rights, found)
+            if following := _check_below(volume, act, place.filesystem, node, limit, after):
+                return following
             volume.store.discard(node)
         else:
             raise StorageError(
@@ -145,6 +154,22 @@ def delete(volume: Volume, act: Act, place: Place, *, recursive: bool, api: tupl
         name = api[1] if node.is_directory else api[0]
         when = volume.clock.now()
         volume.notices.deleted(name, place, node, act.request_id, act.client_request_id, when)
+        return None
+
+
+def _check_below(
+    volume: Volume, act: Act, filesystem: str, directory: Node, limit: int | None, after: str | None
+) -> str | None:
+    if volume.access.deleting_all(act.rights, filesystem):
+        return None
+    check = partial(volume.access.delete_below, act.rights)
+    check(directory)
+    last, parts = None, after.split("/") if after else []
+    for number, (path, _) in enumerate(listing.depth_first(volume.store, directory, "", parts, check=check)):
+        if number == limit:
+            return last
+        last = path
+    return None
 
 
 def sweep(volume: Volume) -> bool:

@@ -22,6 +22,8 @@ from localcloud.lake.target import parse_source
 from localcloud.lake.volume import Act, Making
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+#: Paths whose rights one call of a paginated delete checks; the service's own number is assumed.
+_CHECKED = 5000
 
 
 def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911, PLR0912 - a table of the protocol, one line a call
@@ -237,10 +239,18 @@ async def set_access_control_recursive(call: Call) -> web.Response:
 
 
 async def delete_path(call: Call) -> web.Response:
-    """Path - Delete. A whole directory goes at once, so a paginated delete has one page."""
-    paths.delete(
-        call.volume, call.act, call.place, recursive=call.flag("recursive"), api=("DeleteFile", "DeleteDirectory")
+    """Path - Delete. A whole directory goes at once; with ``paginated`` only the check of its lists takes several."""
+    following = paths.delete(
+        call.volume,
+        call.act,
+        call.place,
+        recursive=call.flag("recursive"),
+        api=("DeleteFile", "DeleteDirectory"),
+        limit=_CHECKED if call.flag("paginated") else None,
+        after=answers.continuation(call),
     )
+    if following is not None:
+        return call.answer(202, None, {"x-ms-continuation": answers.token(following)})
     call.lake.sweep_soon()
     return call.answer(200)
 

@@ -175,6 +175,22 @@ def test_a_large_tree(tmp_path: Path) -> None:
         assert list(fs.get_paths()) == []
 
 
+def test_a_large_delete_by_its_lists_takes_several_calls(tmp_path: Path) -> None:
+    """Who deletes by access lists has them checked page by page, as his client asks; then all goes at once."""
+    with served(tmp_path) as account:
+        top = account.dfs().get_file_system_client("models").get_directory_client("t/top")
+        top.create_file("d/template")
+        account.do(lambda: _fill(account, 6000))
+        for path in ("t", "t/top", "t/top/d"):
+            directory = account.dfs().get_directory_client("models", path)
+            directory.set_access_control(permissions="rwxrwxrwx")
+        address = f"/{ACCOUNT}/models/t/top?recursive=true&paginated=true"
+        first = account.send("DELETE", address, principal="stranger")
+        assert (first.status, bool(first.headers["x-ms-continuation"]), top.exists()) == (202, True, True)
+        account.dfs("stranger").get_directory_client("models", "t/top").delete_directory()
+        assert not top.exists()
+
+
 def test_a_large_directory_goes_piece_by_piece(tmp_path: Path) -> None:
     """Sweeping up a delete stops nobody for long: each piece writes few rows, however many lie in one directory."""
     with served(tmp_path) as account:
