@@ -70,7 +70,7 @@ class Carrier:
             target = Place(place.filesystem, f"{place.path}/{relative}".lstrip("/"), place.credentialed)
             note(target)
             try:
-                self._lake.put_file(self._as(place), target.filesystem, target.path, local)
+                await self._lake.upload_file(self._as(place), target.filesystem, target.path, local)
             except StorageError as refusal:
                 raise DataError(_told(f"output {name}: writing {relative} failed", refusal)) from refusal
             await asyncio.sleep(0)  # other requests are served between two files

@@ -20,7 +20,7 @@ from localcloud.lake import listing, paths, sas, writing
 from localcloud.lake.access import Access, Rights
 from localcloud.lake.acl import parse
 from localcloud.lake.conditions import etag_text
-from localcloud.lake.content import Contents
+from localcloud.lake.content import Contents, Written
 from localcloud.lake.copies import Copies
 from localcloud.lake.errors import StorageError
 from localcloud.lake.notices import Events, Notices
@@ -111,9 +111,21 @@ class Lake:
 
     def put_file(self, caller: Caller, filesystem: str, path: str, source: Path) -> None:
         """Make or replace a file by a local one, parents included; to the world a create and a flush with close."""
+        act, place = self._act_of_put(caller, filesystem, path)
+        self._put(act, place, self.volume.contents.take(source))
+
+    async def upload_file(self, caller: Caller, filesystem: str, path: str, source: Path) -> None:
+        """Do as :meth:`put_file` with a file that may be large: others are served while its bytes are copied."""
+        act, place = self._act_of_put(caller, filesystem, path)
+        self._put(act, place, await asyncio.to_thread(self.volume.contents.take, source))
+
+    def _act_of_put(self, caller: Caller, filesystem: str, path: str) -> tuple[Act, Place]:
+        """Return who puts what where, refused before its bytes are copied if it may not be."""
         act, place = Act(Rights(caller)), Place(filesystem, clean(path))
         self.volume.access.create(act.rights, self.volume.find(place))
-        written = self.volume.contents.take(source)
+        return act, place
+
+    def _put(self, act: Act, place: Place, written: Written) -> None:
         try:
             with self.volume.store.database.transaction():
                 paths.create(self.volume, act, place, Making(), directory=False, lease=None)

@@ -11,7 +11,8 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -104,6 +105,10 @@ class Account:
             return action()
 
         return asyncio.run_coroutine_threadsafe(done(), self._loop).result(30)
+
+    def start_task(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Begin ``work`` in the service's thread."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     @property
     def url(self) -> str:

@@ -93,6 +93,18 @@ def test_bytes_without_a_path_are_collected(tmp_path: Path) -> None:
         assert account.blob().get_blob_client("bytes", "copy").download_blob().readall() == b"x" * 10
 
 
+def test_others_are_served_while_a_service_uploads(tmp_path: Path) -> None:
+    """A job's output may be large: its bytes are copied beside the requests. Here they come when one was answered."""
+    source = tmp_path / "source"
+    os.mkfifo(source)
+    with served(tmp_path / "state") as account:
+        upload = account.start_task(account.lake.upload_file(SUPERUSER, "models", "out/f", source))
+        assert not account.dfs().get_file_client("models", "out/f").exists()
+        source.write_bytes(b"abc")
+        upload.result(10)
+        assert account.dfs().get_file_client("models", "out/f").download_file().readall() == b"abc"
+
+
 def test_what_is_never_committed_goes_after_a_week(tmp_path: Path) -> None:
     """A week after the newest block or append of a path, by the cloud's clock; its bytes go at the next start."""
     with served(tmp_path) as account:
