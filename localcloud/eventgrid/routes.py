@@ -26,7 +26,14 @@ def make(events: Events, identity: Identity, database: Database, surroundings: S
     topics = _Topics(events, identity, database)
     app.router.add_post("/topics/{topic}/api/events", topics.publish)
     app.router.add_get("/validate/{subscription}/{code}", topics.validate)
+    app.router.add_route("*", "/{anything:.*}", _not_supported)
     return app
+
+
+async def _not_supported(request: web.Request) -> web.Response:
+    return refuse(
+        request, f"{request.method} {request.path} (topics and subscriptions are declared in localcloud.yaml)"
+    )
 
 
 class _Topics:
@@ -52,7 +59,7 @@ class _Topics:
         if len(text) > LARGEST:
             return error(request, 413, "RequestEntityTooLarge", f"A request holds at most {LARGEST} bytes.")
         try:
-            published = _parsed(text, request.content_type)
+            published = _parsed(text, request.content_type, self._events.resource_ids[topic])
         except ValueError as problem:
             return error(request, 400, "BadRequest", str(problem))
         with self._database.transaction():
@@ -75,6 +82,8 @@ def _unsupported(request: web.Request) -> str | None:
         return "access keys of topics (aeg-sas-key): use a token credential"
     if "aeg-sas-token" in request.headers:
         return "shared access signatures of topics (aeg-sas-token): use a token credential"
+    if "aeg-channel-name" in request.headers:
+        return "channels of partner namespaces (aeg-channel-name)"
     if "ce-specversion" in request.headers:
         return "CloudEvents in binary content mode"
     return None
@@ -87,7 +96,7 @@ def _bearer(request: web.Request) -> str:
     return token
 
 
-def _parsed(text: bytes, content_type: str) -> list[schemas.Event]:
+def _parsed(text: bytes, content_type: str, topic: str) -> list[schemas.Event]:
     """Read the events of a request; raises ValueError with the reason."""
     try:
         document = json.loads(text)
@@ -98,7 +107,7 @@ def _parsed(text: bytes, content_type: str) -> list[schemas.Event]:
     if not isinstance(document, list):
         raise ValueError("The body is not an array of events.")
     for index, event in enumerate(document):
-        problem = schemas.missing(event)
+        problem = schemas.missing(event, topic)
         if problem:
             raise ValueError(f"Event {index}: {problem}.")
     return document

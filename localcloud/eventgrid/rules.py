@@ -30,6 +30,8 @@ FINAL_FOR_WEBHOOKS = frozenset({400, 401, 403, 413})
 UNAUTHORIZED = frozenset({401, 403})
 FINAL_FOR_RESOURCES = frozenset({400, 403, 413})
 SUCCESS = range(200, 205)
+#: Why an event is given up that has outlived its time; no try is made after that moment.
+EXPIRED = "TimeToLiveExceeded"
 #: Seconds between the last try and the dead letter, and how long an unreachable container is tried.
 DEAD_LETTER_DELAY = 300
 DEAD_LETTER_PATIENCE = 4 * 3600
@@ -59,9 +61,8 @@ def judge(
     if attempts >= subscription.max_delivery_attempts:
         return Verdict(reason="MaxDeliveryAttemptsExceeded")
     wait = max(SCHEDULE[min(attempts, len(SCHEDULE)) - 1], LEAST_WAIT.get(status, 10)) * (1 + jitter / 10)
-    if age + wait >= subscription.event_ttl_minutes * 60:
-        return Verdict(reason="TimeToLiveExceeded")
-    return Verdict(retry_in=wait)
+    left = subscription.event_ttl_minutes * 60 - age
+    return Verdict(retry_in=min(wait, left)) if left > 0 else Verdict(reason=EXPIRED)
 
 
 def finals(subscription: Subscription, *, retry_unauthorized: bool) -> frozenset[int]:
@@ -81,7 +82,7 @@ class Events:
         self.store.forget_others(self.subscriptions)
         self.switches = Switches().changed(self.store.switches())
         self.arrived = {name: asyncio.Event() for name in self.subscriptions}
-        self._resource_ids = _resource_ids(resources)
+        self.resource_ids = _resource_ids(resources)
         self._database = database
         self._clock = clock
         self._chance = random.Random(self.switches.seed)  # noqa: S311 (not for secrets)
@@ -138,9 +139,10 @@ class Events:
             "id": str(uuid.uuid4()),
             "eventTime": self._clock.now().isoformat().replace("+00:00", "Z"),
             "dataVersion": "",
+            "data": None,
             **event,
         }
-        return {**filled, "topic": self._resource_ids[source], "metadataVersion": "1"}
+        return {**filled, "topic": self.resource_ids[source], "metadataVersion": "1"}
 
 
 def _resource_ids(resources: Resources) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """The two event schemas, how they are checked and how one becomes the other.
 
-Sources: Azure Event Grid event schema; CloudEvents v1.0 schema with Azure Event Grid. An event is kept as it was
-published and converted only when a subscription asks for the other schema.
+Sources: Azure Event Grid event schema, its table of properties; CloudEvents v1.0 schema with Azure Event Grid. An event
+is kept as it was published and converted only when a subscription asks for the other schema.
 """
 
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 Event = dict[str, Any]
@@ -19,7 +20,7 @@ CONTENT_TYPES = {
 }
 CLOUD_EVENTS_BATCH = "application/cloudevents-batch+json; charset=utf-8"
 
-_EVENT_GRID_REQUIRED = ("id", "subject", "eventType", "eventTime", "data", "dataVersion")
+_EVENT_GRID_REQUIRED = ("id", "subject", "eventType", "eventTime")
 _CLOUD_EVENTS_REQUIRED = ("id", "source", "type", "specversion")
 _CLOUD_EVENTS_KNOWN = {
     *_CLOUD_EVENTS_REQUIRED,
@@ -37,13 +38,34 @@ def is_cloud_event(event: Event) -> bool:
     return "specversion" in event
 
 
-def missing(event: object) -> str | None:
-    """Return what makes ``event`` unacceptable to a topic, or None."""
+def missing(event: object, topic: str) -> str | None:
+    """Return what makes ``event`` unacceptable to the topic with the resource id ``topic``, or None."""
     if not isinstance(event, dict):
         return "each event is a JSON object"
     required = _CLOUD_EVENTS_REQUIRED if is_cloud_event(event) else _EVENT_GRID_REQUIRED
-    absent = [name for name in required if event.get(name) is None]
-    return f"the event lacks {', '.join(absent)}" if absent else None
+    if absent := [name for name in required if event.get(name) is None]:
+        return f"the event lacks {', '.join(absent)}"
+    if strange := [name for name in required if not isinstance(event[name], str)]:
+        return f"{strange[0]} is a text"
+    return _contradiction(event, topic)
+
+
+def _contradiction(event: Event, topic: str) -> str | None:
+    """Return which value of a complete event cannot be; what Event Grid stamps may be sent only as it stamps it."""
+    if is_cloud_event(event):
+        fixed, time = {"specversion": "1.0"}, "time"
+        if "data" in event and "data_base64" in event:
+            return "it has both data and data_base64"
+    else:
+        fixed, time = {"topic": topic, "metadataVersion": "1"}, "eventTime"
+    for name, value in fixed.items():
+        if event.get(name) not in (None, value):
+            return f"{name} is {value}, not {event[name]}"
+    try:
+        datetime.fromisoformat(str(event.get(time) or "1970-01-01T00:00:00Z"))
+    except ValueError:
+        return f"{time} is a time such as 2026-01-31T12:00:00Z, not {event[time]}"
+    return None
 
 
 def event_type(event: Event) -> str:
@@ -74,7 +96,7 @@ def _to_cloud_event(event: Event) -> Event:
         "type": event["eventType"],
         "time": event["eventTime"],
         "id": event["id"],
-        "data": event["data"],
+        "data": event.get("data"),
         "specversion": "1.0",
     }
 

@@ -22,6 +22,7 @@ EVENT = {
     "dataVersion": "2",
     "metadataVersion": "1",
 }
+CLOUD_EVENT = {"specversion": "1.0", "id": "1", "source": "/s", "type": "News"}
 
 
 def subscription(**more: Any) -> Subscription:
@@ -126,7 +127,8 @@ def test_a_webhook_s_401_and_403_are_tried_again_by_the_older_rule() -> None:
 def test_an_event_is_given_up_after_its_attempts_or_its_time() -> None:
     """Whichever comes first."""
     assert verdict(subscription(max_delivery_attempts=3), 500, 3, 0, 0).reason == "MaxDeliveryAttemptsExceeded"
-    assert verdict(subscription(event_ttl_minutes=1), 500, 1, 55, 0).reason == "TimeToLiveExceeded"
+    assert verdict(subscription(event_ttl_minutes=1), 500, 1, 55, 0).retry_in == 5
+    assert verdict(subscription(event_ttl_minutes=1), 500, 1, 60, 0).reason == "TimeToLiveExceeded"
 
 
 def test_an_event_becomes_a_cloud_event_and_back() -> None:
@@ -155,11 +157,24 @@ def test_only_an_unbatched_cloud_event_is_no_array() -> None:
 
 @pytest.mark.parametrize(
     ("event", "problem"),
-    [({}, "eventType"), ({"specversion": "1.0"}, "source"), ("text", "object"), (EVENT | {"subject": None}, "subject")],
-)
+    [
+        ({}, "eventType"), ({"specversion": "1.0"}, "source"), ("text", "object"),
+        (EVENT | {"subject": None}, "subject"), (EVENT | {"id": 5}, "id"),
+        (EVENT | {"eventTime": "yesterday"}, "eventTime"), (EVENT | {"topic": "/x"}, "topic"),
+        (EVENT | {"metadataVersion": "2"}, "metadataVersion"), (CLOUD_EVENT | {"specversion": "0.3"}, "specversion"),
+        (CLOUD_EVENT | {"data": 1, "data_base64": "eA=="}, "both"), (CLOUD_EVENT | {"time": "soon"}, "time"),
+    ],
+)  # fmt: skip
 def test_a_malformed_event_is_named(event: object, problem: str) -> None:
     """The sender learns what is wrong."""
-    assert problem in str(missing(event))
+    assert problem in str(missing(event, "/t"))
+
+
+def test_an_event_may_lack_what_event_grid_fills_in() -> None:
+    """Data and its version are optional, in the table of the schema's properties."""
+    assert missing({name: EVENT[name] for name in ("id", "subject", "eventType", "eventTime")}, "/t") is None
+    assert missing(EVENT, "/t") is None
+    assert missing(CLOUD_EVENT, "/t") is None
 
 
 def test_switches_change_one_by_one() -> None:
