@@ -21,8 +21,9 @@ from localcloud.clock import Clock
 from localcloud.config import Subscription
 from localcloud.database import Database
 from localcloud.eventgrid import schemas
-from localcloud.eventgrid.rules import DEAD_LETTER_DELAY, DEAD_LETTER_PATIENCE, Events, finals, judge
+from localcloud.eventgrid.rules import DEAD_LETTER_DELAY, DEAD_LETTER_PATIENCE, EXPIRED, Events, finals, judge
 from localcloud.faults import Faults, Point
+from localcloud.lake.errors import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -124,25 +125,32 @@ class Delivery:
                 wait.cancel()
 
     async def _deliver(self, subscription: Subscription, rows: list[sqlite3.Row]) -> None:
+        rows = [row for row in rows if not self._has_expired(subscription, row)]
+        if not rows:
+            return
         if rows[0]["dead_reason"]:
             self._write_dead_letter(subscription, rows[0])
         elif subscription.queue:
-            self._put_on_queue(subscription.queue, subscription.name, rows)
+            with self._database.transaction():
+                for row in rows:
+                    self._settle(subscription, row, *self._put_on_queue(subscription, row))
         else:
             status, outcome = await self._try(subscription, rows)
             with self._database.transaction():
                 for row in rows:
                     self._settle(subscription, row, status, outcome)
 
-    def _put_on_queue(self, queue: str, name: str, rows: list[sqlite3.Row]) -> None:
-        """Queue and deliveries share the database: each message arrives once however often the cloud is killed."""
-        schema = self._events.subscriptions[name].schema_
-        with self._database.transaction():
-            for row in rows:
-                event = json.dumps(schemas.convert(json.loads(row["event"]), schema))
-                self._to.put_message(queue, base64.b64encode(event.encode()).decode())
-            self._events.store.done(row["id"] for row in rows)
-            self._events.store.count(name, "delivered", len(rows))
+    def _put_on_queue(self, subscription: Subscription, row: sqlite3.Row) -> tuple[int, str]:
+        """Queue and deliveries share the database: each message arrives once however often the cloud is killed.
+
+        A message that is larger than a queue takes is given up as any other 413; a queue that is not there may come.
+        """
+        event = json.dumps(schemas.convert(json.loads(row["event"]), subscription.schema_))
+        try:
+            self._to.put_message(str(subscription.queue), base64.b64encode(event.encode()).decode())
+        except StorageError as refusal:
+            return refusal.status, _name(refusal.status)
+        return HTTPStatus.OK, "Delivered"
 
     async def _try(self, subscription: Subscription, rows: list[sqlite3.Row]) -> tuple[int, str]:
         """Make one delivery; return the status (0: no answer) and what Event Grid calls the outcome."""
@@ -196,11 +204,24 @@ class Delivery:
         if verdict.retry_in:
             store.again(row, now, outcome, now + verdict.retry_in)
             return
-        log.warning("event for %s given up after try %d: %s", subscription.name, row["attempts"] + 1, verdict.reason)
+        store.again(row, now, outcome, now)
+        self._give_up(subscription, row["id"], now, verdict.reason)
+
+    def _has_expired(self, subscription: Subscription, row: sqlite3.Row) -> bool:
+        """Give up an event that was tried before and has outlived its time; the first try is always made."""
+        lived = self._clock.time() - row["published"]
+        if row["dead_reason"] or not row["attempts"] or lived < subscription.event_ttl_minutes * 60:
+            return False
+        self._give_up(subscription, row["id"], row["last_attempt"], EXPIRED)
+        return True
+
+    def _give_up(self, subscription: Subscription, delivery: int, last_attempt: float, reason: str) -> None:
+        store = self._events.store
+        log.warning("delivery %d of %s is given up: %s", delivery, subscription.name, reason)
         if subscription.dead_letter:
-            store.again(row, now, outcome, now + DEAD_LETTER_DELAY, verdict.reason)
+            store.bury(delivery, last_attempt + DEAD_LETTER_DELAY, reason)
         else:
-            store.done([row["id"]])
+            store.done([delivery])
             store.count(subscription.name, "dropped")
 
     def _write_dead_letter(self, subscription: Subscription, row: sqlite3.Row) -> None:

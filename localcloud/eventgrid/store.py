@@ -65,13 +65,16 @@ class Store:
         for one in ids:
             self._database.run("DELETE FROM event_deliveries WHERE id = ?", one)
 
-    def again(self, row: sqlite3.Row, now: float, outcome: str, due: float, dead_reason: str = "") -> None:
-        """Note a failed try; ``dead_reason`` says that only the dead letter is left to be written at ``due``."""
+    def again(self, row: sqlite3.Row, now: float, outcome: str, due: float) -> None:
+        """Note a failed try; the next is at ``due``."""
         self._database.run(
-            "UPDATE event_deliveries"
-            " SET attempts = attempts + 1, last_attempt = ?, outcome = ?, due = ?, dead_reason = ? WHERE id = ?",
-            *(now, outcome, due, dead_reason, row["id"]),
+            "UPDATE event_deliveries SET attempts = attempts + 1, last_attempt = ?, outcome = ?, due = ? WHERE id = ?",
+            *(now, outcome, due, row["id"]),
         )
+
+    def bury(self, identifier: int, due: float, reason: str) -> None:
+        """Make no further try; the dead letter is left to be written at ``due``."""
+        self._database.run("UPDATE event_deliveries SET due = ?, dead_reason = ? WHERE id = ?", due, reason, identifier)
 
     def postpone(self, identifier: int, due: float) -> None:
         """Look at a delivery again at ``due``, without counting a try."""

@@ -227,12 +227,30 @@ class TestTopics:
         answer = requests.post(cloud.endpoints.topic("news"), json=[], headers=headers, timeout=10)
         assert answer.status_code == 401
 
+    def test_managing_topics_is_refused_by_name(self, cloud: LocalCloud) -> None:
+        """Topics and subscriptions are declared, not made."""
+        answer = requests.put(f"{cloud.endpoints.eventgrid}/subscriptions/s/topics/more", json={}, timeout=10)
+        assert answer.status_code == 501
+        assert "topics/more" in answer.json()["error"]["message"]
+
     @pytest.mark.parametrize("text", ["{", "{}", "[{}]", '[{"id": "1"}]'])
     def test_malformed_events_are_refused_whole(self, cloud: LocalCloud, text: str) -> None:
         """One bad event, and none is taken."""
         headers = {"Authorization": f"Bearer {cloud.token('writer', 'https://eventgrid.azure.net')}"}
         answer = requests.post(cloud.endpoints.topic("news"), data=text, headers=headers, timeout=10)
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "BadRequest")
+
+    def test_an_event_that_no_queue_can_hold_is_given_up(self, cloud: LocalCloud) -> None:
+        """A message has at most 64 KiB; the events after it come all the same."""
+        publisher(cloud).send(EventGridEvent("s", "News.Queued", "x" * 70_000, "1"))
+        publisher(cloud).send(news("News.Queued", "after"))
+        assert eventually(lambda: [one["subject"] for one in messages(cloud)]) == ["after"]
+        assert cloud.events()["queued"]["dropped"] == 1
+
+    def test_events_into_a_channel_are_refused_by_name(self, cloud: LocalCloud) -> None:
+        """Only partner namespaces have channels."""
+        with pytest.raises(HttpResponseError, match="aeg-channel-name"):
+            publisher(cloud).send(news("News.Queued"), channel_name="partner")
 
 
 class TestWebhooks:
@@ -272,6 +290,19 @@ class TestWebhooks:
         (letter,) = json.loads(letters.get_file_client(path).download_file().readall())
         assert letter["deadLetterReason"] == "UndeliverableDueToHttpBadResponse"
         assert (letter["deliveryAttempts"], letter["lastDeliveryOutcome"]) == (1, "RequestEntityTooLarge")
+
+    def test_an_event_that_has_outlived_its_time_is_not_tried_again(self, hooked: LocalCloud, webhook: Webhook) -> None:
+        """However far the clock is moved at once: 24 hours after it was published it is a dead letter."""
+        webhook.status = 500
+        publisher(hooked).send(news("News.Hooked"))
+        eventually(lambda: hooked.events()["hooked"].get("failed_tries") == 1)
+        hooked.advance("24h")
+        eventually(lambda: hooked.events()["hooked"].get("dead_lettered") == 1)
+        letters = lake(hooked).get_file_system_client("letters")
+        (path,) = [one.name for one in letters.get_paths() if not one.is_directory]
+        (letter,) = json.loads(letters.get_file_client(path).download_file().readall())
+        assert (letter["deadLetterReason"], letter["deliveryAttempts"]) == ("TimeToLiveExceeded", 1)
+        assert len(webhook.notifications()) == 1
 
     def test_a_fault_can_stand_in_for_the_answer(self, hooked: LocalCloud, webhook: Webhook) -> None:
         """For instance the 503 of an app that is being deployed: tried again half a minute later."""
