@@ -34,7 +34,7 @@ def asked(survey: Survey, monkeypatch: pytest.MonkeyPatch, broken: dict[str, Exc
     """Ask about all; the questions of broken models fail. Returns who was asked, and what the pass spent."""
     seen: list[Pair] = []
 
-    async def answer(_: Survey, pair: Pair, __: Any) -> None:
+    async def answer(_: Survey, pair: Pair, *__: Any) -> None:
         seen.append(pair)
         if error := broken.get(f"{pair[0]}/{pair[1]}") or broken.get(pair[0]):
             raise error
