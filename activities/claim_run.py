@@ -10,6 +10,7 @@ from activities.effects import Ask, effect
 from slipway import paths
 from slipway.azure.lake import lake
 from slipway.claim import Refused, take
+from slipway.rollup import attempt_row
 from slipway.run import RunId
 
 bp = df.Blueprint()
@@ -32,4 +33,5 @@ def claim_run(ask: Ask) -> dict[str, Any]:
     claim = record["claim"]
     facts = {key: claim[key] for key in ("run", "fingerprint", "version", "installation", "cause", "since")}
     lake().control.create(paths.run_file(run), {"schema": 1, "model": run.model, "period": str(run.period), **facts})
+    lake().list_attempt(attempt_row(claim))
     return {"won": True}

@@ -10,6 +10,7 @@ from activities.effects import Ask, effect
 from slipway import clock, paths
 from slipway.azure.lake import lake
 from slipway.claim import End, check_end
+from slipway.rollup import attempt_row
 from slipway.run import RunId
 
 bp = df.Blueprint()
@@ -42,3 +43,4 @@ def write_record(
     outputs = {"generation": claim.get("generation"), "folder": paths.outputs_folder(run, claim["attempt"])}
     record = {"schema": 1, **{key: claim.get(key) for key in kept}, **outcome, **outputs}
     lake().control.create(paths.attempt_record(run, claim["attempt"]), record)
+    lake().list_attempt(attempt_row(claim, record))

@@ -63,6 +63,8 @@ LAYOUT: dict[Filesystem, dict[str, str]] = {
         "listings": "listings/current.json",
         "heartbeat": "heartbeat/reconcile.json",
         "request": "requests/{request}.json",
+        "board": "rollups/board/{number}.json",
+        "attempts": "rollups/attempts/{period}.json",
     },
 }
 
@@ -261,6 +263,16 @@ def listings() -> str:
 def heartbeat() -> str:
     """When reconcile last passed."""
     return _build("control", "heartbeat")
+
+
+def board(number: int) -> str:
+    """One shard of the board: the newest periods of some models at a glance."""
+    return _build("control", "board", number=number)
+
+
+def attempts(hour: Period) -> str:
+    """The attempts that began within an hour."""
+    return _build("control", "attempts", period=hour)
 
 
 def request(id: str) -> str:  # noqa: A002 - the field's word

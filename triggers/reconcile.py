@@ -37,7 +37,7 @@ from slipway.catalog import Catalog
 from slipway.failure import Failure, Kind
 from slipway.incident import ASKING, resolved
 from slipway.settings import settings
-from triggers.survey import Pair, Survey, look_around
+from triggers.survey import Pair, Survey, look_around, tend_board
 
 bp = df.Blueprint()
 log = logging.getLogger("slipway")
@@ -198,6 +198,7 @@ def close_pass(survey: Survey, spent: Spent, started: datetime) -> None:
         if since := survey.last.failing.get(_text(pair)):
             survey.next.failing.setdefault(_text(pair), since)
     _attempt(lambda: _send_unsent(survey), "sending_failed")
+    _attempt(lambda: tend_board(survey), "board_not_tended")
     _attempt(survey.next.keep, "memory_not_kept")
     beat = {"at": clock.now().isoformat(), "started_at": started.isoformat(), "installation": settings().installation}
     counts = {"asked": len(spent.settled), "left": len(survey.wants) - len(spent.settled), "failed": spent.failed}

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
-from slipway import catalog, paths
+from slipway import catalog, paths, rollup
 from slipway.azure.lake import Entry, lake
 from slipway.catalog import Catalog, Released
 from slipway.failure import Failed
@@ -88,6 +88,8 @@ class Survey:
     at_odds: set[Pair] = field(default_factory=set)  #: whose incident may not fit their record
     changed: set[Pair] = field(default_factory=set)  #: who reads a place that changed since the last pass
     unlisted: int = 0  #: places that could not be looked at
+    boards: list[dict[str, Any] | None] = field(default_factory=list)  #: as they were before the records were listed
+    rows: dict[str, dict[str, rollup.Facts]] = field(default_factory=dict)  #: of each model, what its records show
 
     def in_turn(self) -> list[Pair]:
         """All to ask, the one that has waited longest first: a pass that is cut short leaves nobody out for good."""
@@ -105,6 +107,7 @@ def look_around() -> Survey:
     last, now = Memory.recall(), lake().control.read_at(paths.heartbeat())[1]
     survey = Survey(catalog.load(lake().control), now, last, Memory(at=now, sent=last.sent))
     _look_at_asks(survey)
+    survey.boards = [_data(paths.board(number)) for number in range(rollup.SHARDS)]
     _look_at_records(survey)
     _look_at_places(survey)
     return survey
@@ -135,6 +138,7 @@ def _look_at_records(survey: Survey) -> None:
     for model, text, entry in _indexed("incidents/"):
         incidents[model][text] = entry.metadata
     _compare(survey, states, incidents)
+    survey.rows = {name: _rows(states.get(name, {}), incidents.get(name, {})) for name in survey.catalog.models}
     for name, found in survey.catalog.models.items():
         survey.next.versions[name] = found.version
         survey.open[name] = open_periods(found.definition, states[name], survey.now)
@@ -145,6 +149,28 @@ def _look_at_records(survey: Survey) -> None:
                 survey.next.digests[place] = etag
                 if survey.last.digests.get(place) != etag:
                     survey.want([(name, period)])
+
+
+def _data(path: str) -> dict[str, Any] | None:
+    record = lake().control.read(path)
+    return record.data if record else None
+
+
+def _rows(states: Mapping[str, State], incidents: Mapping[str, State]) -> dict[str, rollup.Facts]:
+    """What the board has to show of a model's periods."""
+    names = {*rollup.FACTS, *rollup.INCIDENT_FACTS}
+    known = {text: {**states.get(text, {}), **incidents.get(text, {})} for text in {*states, *incidents}}
+    return {text: {name: row[name] for name in names if name in row} for text, row in known.items()}
+
+
+def tend_board(survey: Survey) -> None:
+    """Make good what the board's writers have lost: it then shows what the records showed, or what is newer."""
+    for number, before in enumerate(survey.boards):
+        mine = {model: rows for model, rows in survey.rows.items() if rollup.shard(model) == number}
+        if mine or before:
+            lake().control.update(
+                paths.board(number), lambda seen, _, before=before, mine=mine: rollup.mended(seen, before, mine)
+            )
 
 
 def _indexed(folder: str) -> Iterator[tuple[str, str, Entry]]:

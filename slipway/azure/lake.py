@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,11 +37,14 @@ from azure.storage.filedatalake import DataLakeServiceClient
 from azure.storage.filedatalake import ExponentialRetry as DataLakeRetry
 from requests.adapters import HTTPAdapter
 
-from slipway import claim, incident, paths
+from slipway import claim, incident, paths, rollup
 from slipway.azure.credential import credential
+from slipway.azure.failures import failure_of
 from slipway.failure import Failed, Failure, Kind
 from slipway.period import Period
 from slipway.settings import Settings, settings
+
+log = logging.getLogger("slipway")
 
 #: How often an update is tried again when others change the record meanwhile. Writers of one record are few.
 UPDATE_TRIES = 40
@@ -369,7 +373,16 @@ class Lake:
 
     def change_period(self, model: str, period: Period, change: Change) -> dict[str, Any]:
         """Change the record of a period (see `slipway.claim`) and return it as it then stands."""
-        return self.control.update(paths.period_record(model, period), change, claim.index)
+        seen: list[dict[str, Any] | None] = [None]
+
+        def noting(before: dict[str, Any] | None, now: datetime) -> dict[str, Any] | None:
+            seen[0] = before
+            return change(before, now)
+
+        record = self.control.update(paths.period_record(model, period), noting, _period_index)
+        if rollup.facts(record or None) != rollup.facts(seen[0]):
+            self._show(model, period, rollup.facts(record), rollup.FACTS)
+        return record
 
     def incident(self, model: str, period: Period) -> dict[str, Any] | None:
         """The incident of a period, open or resolved, or None where there was never one."""
@@ -378,7 +391,38 @@ class Lake:
 
     def change_incident(self, model: str, period: Period, change: Change) -> dict[str, Any]:
         """Change the incident of a period (see `slipway.incident`) and return it as it then stands."""
-        return self.control.update(paths.incident(model, period), change, incident.index)
+        changed = self.control.update(paths.incident(model, period), change, _incident_index)
+        if changed:
+            self._show(model, period, rollup.incident_facts(changed), rollup.INCIDENT_FACTS)
+        return changed
+
+    def list_attempt(self, row: dict[str, Any]) -> None:
+        """Enter an attempt into the list of the hour in which it began (see `slipway.rollup`)."""
+        path = paths.attempts(rollup.hour_of(row["began_at"]))
+        _as_far_as_it_goes(lambda: self.control.update(path, lambda seen, _: rollup.with_attempt(seen, row)))
+
+    def _show(self, model: str, period: Period, found: rollup.Facts, names: Iterable[str]) -> None:
+        path = paths.board(rollup.shard(model))
+        _as_far_as_it_goes(
+            lambda: self.control.update(path, lambda seen, _: rollup.with_facts(seen, model, period, found, names))
+        )
+
+
+def _period_index(record: dict[str, Any]) -> dict[str, str]:
+    """What a listing shows of a period's record: for the reconciler, and for people."""
+    return claim.index(record) | rollup.facts(record)
+
+
+def _incident_index(told: dict[str, Any]) -> dict[str, str]:
+    return incident.index(told) | rollup.incident_facts(told)
+
+
+def _as_far_as_it_goes(write: Callable[[], object]) -> None:
+    """Write a rollup. What is lost is made good by the reconciler: no step fails for what lists show."""
+    try:
+        write()
+    except Exception as error:
+        log.warning("a rollup was not written: %s", failure_of(error), extra={"action": "rollup_failed"})
 
 
 def open_lake(given: Settings, token: TokenCredential) -> Lake:
