@@ -98,9 +98,9 @@ class Cluster:
         if task := self._tasks.get(name):
             task.cancel()
 
-    def log_of(self, name: str) -> Path:
-        """Return the path of a job's log, which may not exist yet."""
-        return Workplace.of(self._folder, name).log
+    def log_of(self, name: str) -> Path | None:
+        """Return the path of a job's log, None while there is none."""
+        return Workplace.of(self._folder, name).log_if_own()
 
     async def delete_files_of(self, name: str) -> None:
         """Delete what is left of an ended job on this machine."""
@@ -140,6 +140,7 @@ class Cluster:
             log.warning(
                 "job %s was interrupted; %d processes of it were still running and have been ended", job.name, ended
             )
+        place.cut_links()
         if job.status is Status.CANCEL_REQUESTED:
             await asyncio.to_thread(staging.remove_folder, place.work)
             self._journal.move(job.name, Status.CANCELED, processes=[])
@@ -198,6 +199,9 @@ class Cluster:
             )
         finally:
             await staging.whole(process.end())
+            links = place.cut_links()
+        if links:
+            raise JobError(f"Execution failed. The command put a link in place of its own {links[0]}.")
         await self._clock.sleep_until(rules.earliest_end(job, job.started))
         if rules.is_too_long(job, job.started, self._clock.now()):
             await asyncio.Future()  # the clock passed both moments at once: the limit's timer cancels this task

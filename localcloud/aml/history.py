@@ -82,7 +82,7 @@ class HistoryRoutes:
     async def _details(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
         job = self._job(request.match_info["name"])
         logs = {}
-        if self._cluster.log_of(job.name).exists():
+        if self._cluster.log_of(job.name):
             until = int(self._clock.time()) + _LOG_LIFETIME
             logs[LOG] = f"{request.url.origin()}/logs/{job.name}?se={until}&sig={self._signature(job.name, until)}"
         return web.json_response(documents.details(self._workspace, job, logs))
@@ -128,7 +128,7 @@ class HistoryRoutes:
         if self._clock.time() > int(until):
             raise ArmError(403, "AuthenticationFailed", "This address has expired; read the run's details again.")
         path = self._cluster.log_of(self._job(name).name)
-        if not path.exists():
+        if path is None:
             raise not_found("Log", LOG)
         return web.FileResponse(path, headers={"Content-Type": "text/plain; charset=utf-8"})
 

@@ -76,11 +76,13 @@ def main() -> None:
         return
     specification = Specification(**json.loads(line))
     _adopt_orphans()
+    # Opened before the command could put a link in its place.
+    log = Path(specification.log).open("wb", buffering=0)  # noqa: SIM115 (its thread closes it)
     command = _start(specification)
     _say("started", process=processes.identity(command.pid))
     threading.Thread(target=_end_with_parent, args=(command, specification), daemon=True).start()
     assert command.stdout is not None
-    logger = threading.Thread(target=_write_log, args=(command.stdout, specification), daemon=True)
+    logger = threading.Thread(target=_write_log, args=(command.stdout, log, specification.log_bytes), daemon=True)
     logger.start()
     measure = Measure()
     problem = _watch(command, specification, measure)
@@ -140,13 +142,13 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _write_log(output: IO[bytes], specification: Specification) -> None:
-    left = specification.log_bytes
-    with Path(specification.log).open("wb", buffering=0) as log:
+def _write_log(output: IO[bytes], log: IO[bytes], limit: int) -> None:
+    left = limit
+    with log:
         while chunk := os.read(output.fileno(), _CHUNK):
             log.write(chunk[: max(0, left)])
             if left >= 0 and len(chunk) > left:
-                log.write(f"\n[the log ends here: it is longer than {specification.log_bytes} bytes]\n".encode())
+                log.write(f"\n[the log ends here: it is longer than {limit} bytes]\n".encode())
             left -= len(chunk)
 
 

@@ -63,6 +63,8 @@ class Carrier:
 
         ``note`` hears of each file before it is written.
         """
+        if source.is_symlink() or not source.is_dir():  # noqa: ASYNC240 (two calls)
+            raise DataError(f"output {name}: the command removed its folder, or put something else in its place.")
         for local in _files(source):
             relative = local.relative_to(source).as_posix()
             if local.is_symlink() or not local.is_file():

@@ -78,6 +78,23 @@ class Workplace:
         """Standard output and error of the command."""
         return self.folder / LOG
 
+    def log_if_own(self) -> Path | None:
+        """Return :attr:`log` once it is there; None, too, if the command put a link in its place."""
+        is_linked = any(path.is_symlink() for path in (self.folder, self.log.parent, self.log))
+        return self.log if self.log.is_file() and not is_linked else None
+
+    def cut_links(self) -> list[str]:
+        """Delete what links the command put in place of folders of its own, once it has ended; return their names.
+
+        Whatever reads, uploads or tidies up afterwards then stays in this folder.
+        """
+        cut = []
+        for path in (self.folder, self.work, self.outputs, self.log.parent, self.log):  # the outer before the inner
+            if path.is_symlink():
+                path.unlink()
+                cut.append(path.name)
+        return cut
+
     def input(self, name: str) -> Path:
         """Return where an input's copy lies (a folder, or the parent of a file)."""
         return self.work / "inputs" / name

@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -192,6 +193,33 @@ class TestRunning:
 
         assert ended(client, "linking") == "Failed"
         assert "hosts is no ordinary file" in details(cloud, "linking")["error"]["error"]["message"]
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("link-output", "rmdir ${{outputs.y}}; ln -s OUTSIDE/y ${{outputs.y}}"),
+            ("link-outputs", "cd $HOME/..; mv outputs other; ln -s OUTSIDE outputs"),
+            ("link-work", "cd $HOME/../..; mv work other; ln -s OUTSIDE work"),
+            ("link-log", "ln -sf OUTSIDE/y/secret.txt $HOME/../../user_logs/std_log.txt"),
+            ("no-output", "rmdir ${{outputs.y}}"),
+        ],
+    )
+    def test_links_in_place_of_its_own_folders_lead_nowhere(
+        self, cloud: Served, client: MLClient, tmp_path: Path, name: str, text: str
+    ) -> None:
+        """Nothing outside of the job's folder is uploaded, shown as its log, changed or deleted: the job fails."""
+        (tmp_path / "y").mkdir(mode=0o755)
+        (tmp_path / "y" / "secret.txt").write_text("secret")
+        outputs = {"y": Output(type="uri_folder", path=f"{MODELS}/out/{name}")}
+        client.jobs.create_or_update(job(name, text.replace("OUTSIDE", str(tmp_path)), outputs=outputs))
+
+        assert ended(client, name) == "Failed"
+        assert f"out/{name}/secret.txt" not in cloud.files("models", "out")
+        told = details(cloud, name)
+        assert told["error"]["error"]["code"] == "UserError"
+        assert not any("secret" in requests.get(url, timeout=10).text for url in told["logFiles"].values())
+        assert (tmp_path / "y" / "secret.txt").read_text() == "secret"
+        assert (tmp_path / "y").stat().st_mode & 0o777 == 0o755
 
     def test_outputs_are_capped(self, cloud: Served, client: MLClient) -> None:
         """A job that writes more than the declared number of bytes is ended; nothing is uploaded."""
