@@ -218,9 +218,11 @@ def dfs_properties(metadata: Mapping[str, str]) -> str:
 
 
 def _checked(metadata: dict[str, str]) -> dict[str, str]:
-    for name in metadata:
+    for name, value in metadata.items():
         if not _METADATA_NAME.fullmatch(name):
             raise StorageError("InvalidMetadata", f"A metadata name is a C# identifier, not '{name}'.")
+        if not value.isprintable():
+            raise StorageError("InvalidMetadata", f"The metadata value of '{name}' has control characters.")
     if sum(len(name) + len(value) for name, value in metadata.items()) > _METADATA_LIMIT:
         raise StorageError("MetadataTooLarge", f"Metadata have at most {_METADATA_LIMIT} bytes in all.")
     return metadata

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 
 from aiohttp import web
@@ -62,6 +63,15 @@ def make(lake: Lake, identity: Identity, surroundings: Surroundings) -> web.Appl
     return app
 
 
+def _check_text(headers: Mapping[str, str]) -> None:
+    """Refuse headers that are no UTF-8: stored, they could not be told again, in listings least of all."""
+    for name, value in headers.items():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise StorageError("InvalidHeaderValue", f"The value of the header {name} is not UTF-8.") from None
+
+
 async def _go_on(request: web.Request) -> None:
     """Answer ``Expect: 100-continue``, but not where no body can go on.
 
@@ -91,6 +101,7 @@ class _Service:
             return errors.answer(refusal, request[_SURFACE], request.method, request[_REQUEST_ID], now)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        _check_text(request.headers)
         address = target.parse(request.method, request.raw_path, request.headers, ACCOUNT)
         if self._is_queue(address, request):
             address = replace(address, surface=Surface.QUEUE)

@@ -62,7 +62,7 @@ def verify(
         raise unsupported(f"a SAS of the version '{query.get('sv', '')}'; {_OLDEST} and later are signed as here")
     resource = _signed_resource(query, place)
     text = _string_to_sign(query, f"/blob/{account}/{resource}")
-    if not hmac.compare_digest(query["sig"], shared_key.sign(key, text)):
+    if not hmac.compare_digest(query["sig"].encode(), shared_key.sign(key, text).encode()):
         raise _failed("Signature did not match.")
     if not query.get("se") or _moment(query["se"]) <= now:
         raise _failed(f"Signature not valid in the specified time frame: it expired at {query.get('se', '(no se)')}.")

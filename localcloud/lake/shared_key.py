@@ -77,7 +77,7 @@ def check_age(text: str, machine: float, cloud: float) -> None:
 def verify(authorization: str, account: str, key: str, text: str) -> None:
     """Refuse an ``Authorization: SharedKey account:signature`` that is not the account's over ``text``."""
     name, _, signature = authorization.removeprefix("SharedKey ").partition(":")
-    if name != account or not hmac.compare_digest(signature, sign(key, text)):
+    if name != account or not hmac.compare_digest(signature.encode(), sign(key, text).encode()):
         raise StorageError(
             "AuthenticationFailed",
             "Server failed to authenticate the request. Make sure the value of Authorization header is formed "

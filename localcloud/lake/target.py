@@ -112,7 +112,10 @@ def speaks_queue(target: Target, headers: Mapping[str, str]) -> bool | None:
 
 def clean(raw: str) -> str:
     """Return a path decoded once, without the slashes at its ends; refuse names that no path may have."""
-    path = unquote(raw).strip("/")
+    try:
+        path = unquote(raw, errors="strict").strip("/")
+    except UnicodeDecodeError:
+        raise StorageError("InvalidUri", f"A path is UTF-8, percent-encoded, not {raw!r}.") from None
     if not path:
         return ""
     parts = [part for part in path.split("/") if part]
@@ -145,7 +148,10 @@ class Source(NamedTuple):
 
 def parse_source(text: str, account: str, *, code: str, url: bool) -> Source:
     """Read ``x-ms-copy-source`` (a ``url`` of this account) or ``x-ms-rename-source``; ``code`` is for refusing."""
-    split = urlsplit(text)
+    try:
+        split = urlsplit(text)
+    except ValueError as problem:
+        raise StorageError(code, f"The source '{text}' is not valid: {problem}.", status=400) from problem
     raw_path = split.path
     if url:
         if split.scheme not in ("http", "https") or not raw_path.startswith(f"/{account}/"):

@@ -172,6 +172,32 @@ def test_the_md5_of_a_range(account: Account) -> None:
         assert account.send("GET", f"{BASE}/long", {**wish, **header}).status == 400
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("PUT", "/z", {"x-ms-copy-source": "http://[::1"}, 400),
+        ("PUT", "/z", {"x-ms-rename-source": "//[x"}, 400),
+        ("GET", "/d/f", {"Authorization": f"SharedKey {ACCOUNT}:\u00fc"}, 400),
+        ("GET", "/d/f?sv=2022-11-02&sr=b&sp=r&se=2099-01-01&sig=%C3%BC", {"Authorization": ""}, 403),
+        ("PUT", "/d/f?comp=metadata", {"x-ms-meta-a": "\u00fc"}, 400),
+        ("PUT", "/d/f?comp=properties", {"x-ms-blob-content-type": "\u00fc"}, 400),
+        ("PUT", "/d/g?resource=file", {"x-ms-properties": "a=eAp5"}, 400),
+        ("PUT", "/%FFx?resource=file", {}, 400),
+    ],
+)
+def test_text_that_is_none(account: Account, method: str, path: str, headers: dict[str, str], status: int) -> None:
+    """What is not UTF-8, not printable or no URL is the sender's fault, and nothing that later answers break on."""
+    assert account.send(method, BASE + path, headers).status == status
+
+
+def test_names_that_xml_cannot_carry(account: Account) -> None:
+    """They are listed percent-encoded, and marked so."""
+    name = "odd/\ufffe\uffff"
+    container = account.blob().get_container_client("models")
+    container.upload_blob(name, b"")
+    assert [blob.name for blob in container.list_blobs("odd/")] == [name]
+
+
 def test_refusals_of_malformed_requests(account: Account) -> None:
     """Each with the code of its rule."""
     cases = {
