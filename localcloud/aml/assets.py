@@ -69,6 +69,8 @@ class AssetRoutes:
     async def _put(self, request: web.Request, caller: Caller) -> web.Response:
         kind, name, label = _asked(request)
         properties = await read_properties(request)
+        if kind == "components":  # where the SDK reads the version that it was given
+            properties["componentSpec"] = {"version": label, **_given(properties.get("componentSpec") or {})}
         known = self._store.get(kind, name, label)
         if known is not None and (key := _first_difference(kind, known.properties, properties)):
             raise ArmError(

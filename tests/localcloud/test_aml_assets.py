@@ -140,6 +140,19 @@ def test_components_are_registered_and_found_without_a_version(client: MLClient,
         client.components.create_or_update(load_component(file))
 
 
+def test_a_component_without_a_version_takes_the_next(client: MLClient, tmp_path: Path) -> None:
+    """The client learns which from the specification; it may ask to skip one that is the newest already."""
+    client.environments.create_or_update(Environment(name="plain", version="1", image="python:3.11"))
+    file = tmp_path / "component.yml"
+    made = []
+    for word in ("one", "two", "two"):
+        file.write_text(f"name: numbered\ntype: command\ncommand: echo {word}\nenvironment: azureml:plain:1\n")
+        made.append(client.components.create_or_update(load_component(file), skip_if_no_change=True).version)
+
+    assert made == ["1", "2", "2"]
+    assert client.components.get("numbered").command == "echo two"
+
+
 def test_data_takes_the_next_version(client: MLClient) -> None:
     """The path of a version is stored as given and never changes."""
     for path in ("a", "b"):
