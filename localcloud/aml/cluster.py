@@ -240,6 +240,7 @@ class Cluster:
         source, target = self._catalog.input(one["uri"]), place.input(name)
         if one["jobInputType"] == "uri_folder":
             await self._carrier.download_folder(name, one["uri"], source, target)
+            staging.make_read_only(target)
             return str(target)
         target.mkdir()
         file = target / Path(source.path).name

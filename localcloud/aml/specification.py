@@ -33,7 +33,11 @@ _NEVER = (
 )
 _INPUT_MODES = {"ReadOnlyMount", "Download", "Direct"}
 _OUTPUT_MODES = {"ReadWriteMount", "Upload"}
+#: What a job may read from in Azure, and not here.
+_OTHER_SCHEMES = ("http", "https", "wasb", "wasbs", "adl", "abfs")
 _REFERENCE = re.compile(r"\$\{\{\s*([A-Za-z_]+)(?:\.([^}\s]*))?\s*\}\}")
+#: A part of a command that stands only if the inputs in it are given. Source: YAML schema, command job.
+_OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 _REGISTRY_ENVIRONMENT = re.compile(
     r"azureml://registries/[\w.-]+/environments/[\w.-]+/(?:labels/latest|versions/[\w.-]+)"
 )
@@ -136,6 +140,9 @@ class Rulebook:
         return _without_nulls({**given, "mode": mode, "uri": uri})
 
     def _check_uri(self, what: str, uri: str) -> None:
+        scheme = uri.partition("://")[0].lower()
+        if scheme in _OTHER_SCHEMES:
+            raise unsupported(f"{scheme}:// data ({what})")
         try:
             self._catalog.input(uri)
         except UriError as problem:
@@ -173,9 +180,20 @@ def changed(before: dict[str, Any], after: dict[str, Any]) -> ArmError | None:
 
 
 def substitute(command: str, inputs: dict[str, str], outputs: dict[str, str]) -> str:
-    """Return ``command`` with each ``${{inputs.x}}`` and ``${{outputs.y}}`` replaced by its text."""
+    """Return ``command`` with each ``${{inputs.x}}`` and ``${{outputs.y}}`` replaced by its text.
+
+    A part in ``$[[`` and ``]]`` is left out if an input in it is not among ``inputs``.
+    """
     values = {"inputs": inputs, "outputs": outputs}
-    return _REFERENCE.sub(lambda match: values[match[1]][match[2]], command)
+    return _REFERENCE.sub(lambda match: values[match[1]][match[2]], _without_absent(command, inputs))
+
+
+def _without_absent(command: str, inputs: Iterable[str]) -> str:
+    def part(match: re.Match[str]) -> str:
+        named = {one[2] for one in _REFERENCE.finditer(match[1]) if one[1] == "inputs"}
+        return match[1] if named <= set(inputs) else ""
+
+    return _OPTIONAL.sub(part, command)
 
 
 def _check_kind(properties: dict[str, Any]) -> None:
@@ -236,7 +254,7 @@ def _check_duration(what: str, text: Any) -> None:
 
 
 def _check_references(sent: dict[str, Any]) -> None:
-    for match in _REFERENCE.finditer(sent["command"]):
+    for match in _REFERENCE.finditer(_without_absent(sent["command"], sent["inputs"])):
         if match[1] not in ("inputs", "outputs"):
             raise unsupported(f"the expression {match[0]} in a command")
         if match[2] not in sent[match[1]]:

@@ -56,7 +56,6 @@ class Carrier:
             else:
                 local.parent.mkdir(parents=True, exist_ok=True)
                 await self._fetch(name, uri, Place(place.filesystem, entry.path, place.credentialed), local)
-        _make_read_only(target)
 
     async def upload_folder(self, name: str, source: Path, place: Place, note: Callable[[Place], None]) -> None:
         """Write what lies in ``source`` below ``place``; raises :class:`DataError`.
@@ -129,7 +128,8 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _make_read_only(folder: Path) -> None:
+def make_read_only(folder: Path) -> None:
+    """Take the right to write from a folder and all that is in it."""
     for path in folder.rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
     folder.chmod(0o555)

@@ -117,6 +117,27 @@ class TestRunning:
         assert cloud.read("models", "out/first/deep/number.txt") == b"3 hello there\n"
         assert log_of(cloud, "first") == "said\n"
 
+    def test_a_part_of_a_command_may_depend_on_an_input(self, cloud: Served, client: MLClient) -> None:
+        """What stands in $[[ ]] is left out if its input is not given."""
+        text = "echo begin $[[--n ${{inputs.n}}]] $[[--m ${{inputs.m}}]] end"
+        client.jobs.create_or_update(job("optional", text, inputs={"n": 3}))
+
+        assert ended(client, "optional") == "Completed"
+        assert log_of(cloud, "optional") == "begin --n 3 end\n"
+
+    def test_code_is_writable_and_inputs_are_not(self, cloud: Served, client: MLClient, tmp_path: Path) -> None:
+        """Programs may write beside themselves; an input is a read-only mount."""
+        (tmp_path / "src").mkdir()
+        (tmp_path / "src" / "main.py").write_text("open('beside', 'w')")
+        cloud.put("models", "in/modes/one.csv", b"1")
+        inputs = {"x": Input(type="uri_folder", path=f"{MODELS}/in/modes")}
+        text = "python main.py; stat -c %A . main.py ${{inputs.x}} ${{inputs.x}}/one.csv"
+        client.jobs.create_or_update(job("modes", text, inputs=inputs, code=str(tmp_path / "src")))
+
+        assert ended(client, "modes") == "Completed"
+        modes = [line[2] for line in log_of(cloud, "modes").splitlines()]
+        assert modes == ["w", "w", "-", "-"]
+
     def test_the_environment_is_the_services_and_the_jobs_own(
         self, cloud: Served, client: MLClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -349,6 +370,8 @@ class TestSubmitting:
             {"distribution": {"distributionType": "Mpi"}}, {"resources": {"instanceCount": 2}},
             {"identity": {"identityType": "UserIdentity"}}, {"computeId": None},
             {"inputs": {"x": {"jobInputType": "mltable", "uri": "x"}}},
+            {"inputs": {"x": folder("wasbs://models@devstoreaccount1.blob.core.windows.net/x")}},
+            {"inputs": {"x": folder("https://example.com/x")}},
             {"outputs": {"y": {"jobOutputType": "uri_folder", "mode": "Direct"}}},
             {"outputs": {"y": {"jobOutputType": "uri_folder", "assetName": "scores"}}},
         ],
