@@ -59,6 +59,7 @@ LAYOUT: dict[Filesystem, dict[str, str]] = {
         "catalog_pointer": "catalog/current.json",
         "catalog_folder": "catalog/{model}/{version}",
         "catalog_definition": "catalog/{model}/{version}/definition.json",
+        "model_state": "models/{model}.json",
         "incident": "incidents/{model}/{period}.json",
         "listings": "listings/current.json",
         "heartbeat": "heartbeat/reconcile.json",
@@ -248,6 +249,11 @@ def catalog_folder(model: str, version: str) -> str:
 def catalog_definition(model: str, version: str) -> str:
     """One released version of a definition, immutable."""
     return _build("control", "catalog_definition", model=model, version=version)
+
+
+def model_state(model: str) -> str:
+    """What people decided of a whole model: whether it is paused."""
+    return _build("control", "model_state", model=model)
 
 
 def incident(model: str, period: Period) -> str:

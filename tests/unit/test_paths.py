@@ -45,6 +45,7 @@ FOLDER = f"flight-delay/2013-01/{RUN}"
         (paths.listings(), "listings/current.json"),
         (paths.heartbeat(), "heartbeat/reconcile.json"),
         (paths.request("R-1"), "requests/R-1.json"),
+        (paths.model_state("flight-delay"), "models/flight-delay.json"),
         (paths.incident("flight-delay", RUN.period), "incidents/flight-delay/2013-01.json"),
     ],
 )
