@@ -13,12 +13,11 @@ from typing import Any
 from aiohttp import web
 
 from localcloud.aml import documents
-from localcloud.aml.door import WORKSPACE, Door, check_query, is_listed, number, read_object, read_properties
+from localcloud.aml.door import CALLER, WORKSPACE, Door, check_query, is_listed, number, read_object, read_properties
 from localcloud.aml.errors import ArmError, not_found, unsupported
 from localcloud.aml.names import PROVIDER, Workspace, check_asset_name, container_name
 from localcloud.aml.store import AssetStore, Version
 from localcloud.clock import Clock
-from localcloud.identity.rules import Caller
 from localcloud.lake.rules import Lake
 
 KINDS = ("codes", "environments", "components", "data", "models")
@@ -66,7 +65,7 @@ class AssetRoutes:
             f"{versions}/{{version}}/startPendingUpload", door.opens("StartPendingUpload", self._start_upload)
         )
 
-    async def _put(self, request: web.Request, caller: Caller) -> web.Response:
+    async def _put(self, request: web.Request) -> web.Response:
         kind, name, label = _asked(request)
         properties = await read_properties(request)
         if kind == "components":  # where the SDK reads the version that it was given
@@ -81,12 +80,12 @@ class AssetRoutes:
                 ("Immutable",),
             )
         if known is None:
-            known = Version(kind, name, label, {}, self._clock.now(), caller.name)
+            known = Version(kind, name, label, {}, self._clock.now(), request[CALLER].name)
         version = Version(kind, name, label, properties, known.created, known.created_by)
         self._store.put(version)
         return web.json_response(self._document(version), status=200 if known.properties else 201)
 
-    async def _get(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _get(self, request: web.Request) -> web.Response:
         kind, name, label = _asked(request)
         if kind == "components" and label == _DEFAULT_VERSION:
             newest = self._store.versions(kind, name)
@@ -97,7 +96,7 @@ class AssetRoutes:
             raise not_found(f"{kind} version", f"{name}:{label}")
         return web.json_response(self._document(version))
 
-    async def _versions(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _versions(self, request: web.Request) -> web.Response:
         check_query(request, "$orderBy", "$top", "$skip", "listViewType", "hash", "hashVersion")
         kind, name = request.match_info["kind"], check_asset_name(request.match_info["name"])
         if "hash" in request.query:  # code is looked for by what it is, whatever its name
@@ -115,7 +114,7 @@ class AssetRoutes:
         found = found[skip : skip + number(request, "$top", len(found))]
         return web.json_response({"value": [self._document(one) for one in found]})
 
-    async def _containers(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _containers(self, request: web.Request) -> web.Response:
         check_query(request, "listViewType", "$skip")
         kind, view = request.match_info["kind"], request.query.get("listViewType", "ActiveOnly")
         names = {one.name for one in self._store.versions(kind) if not one.properties.get("isAnonymous")}
@@ -125,18 +124,18 @@ class AssetRoutes:
         listed = [one for one in documents_ if is_listed(view, one["properties"]["isArchived"])]
         return web.json_response({"value": listed[number(request, "$skip", 0) :]})
 
-    async def _container(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _container(self, request: web.Request) -> web.Response:
         kind, name = request.match_info["kind"], check_asset_name(request.match_info["name"])
         if self._store.container(kind, name) is None and not self._store.versions(kind, name):
             raise not_found(f"{kind} container", name)
         return web.json_response(self._container_document(kind, name))
 
-    async def _put_container(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _put_container(self, request: web.Request) -> web.Response:
         kind, name = request.match_info["kind"], check_asset_name(request.match_info["name"])
         self._store.put_container(kind, name, await read_properties(request))
         return web.json_response(self._container_document(kind, name))
 
-    async def _start_upload(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _start_upload(self, request: web.Request) -> web.Response:
         """Give a container of its own and a SAS for it: two uploads never meet."""
         kind, name, label = _asked(request)
         wanted = (await read_object(request)).get("pendingUploadType", "TemporaryBlobReference")

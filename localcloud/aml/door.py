@@ -23,7 +23,8 @@ HISTORY = f"/history/v1.0{WORKSPACE}"
 _AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net", "https://ml.azure.com")
 _LARGEST_BODY = 4 * 2**20
 
-Admitted = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
+#: Where an admitted request holds its :class:`Caller`.
+CALLER = web.RequestKey("caller", Caller)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -35,14 +36,15 @@ class Door:
         self._users = users
         self._workspace = workspace
 
-    def opens(self, operation: str, handler: Admitted) -> Handler:
+    def opens(self, operation: str, handler: Handler) -> Handler:
         """Return ``handler`` behind the checks of token, principal and workspace, as the fault point ``operation``."""
 
         async def entered(request: web.Request) -> web.StreamResponse:
             caller = self._caller(request)
             await announce(request, operation, request.match_info.get("name", ""), caller.name)
             self._check_place(request)
-            return await handler(request, caller)
+            request[CALLER] = caller
+            return await handler(request)
 
         return entered
 

@@ -21,7 +21,6 @@ from localcloud.aml.store import JobStore
 from localcloud.aml.workplace import LOG
 from localcloud.clock import Clock
 from localcloud.http import announce
-from localcloud.identity.rules import Caller
 
 #: Seconds for which the address of a log can be used.
 _LOG_LIFETIME = 3600
@@ -50,7 +49,7 @@ class HistoryRoutes:
         app.router.add_patch(f"{HISTORY}/experiments/{{experiment}}/runs/{{name}}", door.opens("PatchRun", self._patch))
         app.router.add_get("/logs/{name}", self._log)
 
-    async def _workspace_document(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _workspace_document(self, request: web.Request) -> web.Response:
         workspace, origin = self._workspace, request.url.origin()
         properties = {
             "friendlyName": workspace.name,
@@ -76,10 +75,10 @@ class HistoryRoutes:
         origin = str(request.url.origin())
         return web.json_response({"api": origin, "history": origin})
 
-    async def _run(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _run(self, request: web.Request) -> web.Response:
         return web.json_response(documents.run(self._workspace, self._job(request.match_info["name"])))
 
-    async def _details(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _details(self, request: web.Request) -> web.Response:
         job = self._job(request.match_info["name"])
         logs = {}
         if self._cluster.log_of(job.name):
@@ -87,19 +86,19 @@ class HistoryRoutes:
             logs[LOG] = f"{request.url.origin()}/logs/{job.name}?se={until}&sig={self._signature(job.name, until)}"
         return web.json_response(documents.details(self._workspace, job, logs))
 
-    async def _children(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _children(self, request: web.Request) -> web.Response:
         self._job(request.match_info["name"])
         return web.json_response({"value": []})  # only pipelines and sweeps have children
 
-    async def _instances(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _instances(self, request: web.Request) -> web.Response:
         self._job(request.match_info["name"])
         return web.json_response({"instances": {}})
 
-    async def _run_data(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _run_data(self, request: web.Request) -> web.Response:
         job = self._job(str((await read_object(request)).get("runId")))
         return web.json_response({"runMetadata": {**documents.run(self._workspace, job), "outputs": {}}})
 
-    async def _patch(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _patch(self, request: web.Request) -> web.Response:
         """Change a job the way the SDK's ``update`` does: tags and properties are merged, not replaced."""
         job = self._job(request.match_info["name"])
         if request.match_info["experiment"] != job.experiment:

@@ -21,7 +21,6 @@ from localcloud.aml.errors import ArmError, unsupported
 from localcloud.aml.names import Workspace
 from localcloud.aml.rules import parse_duration
 from localcloud.aml.store import JobStore, Minute
-from localcloud.identity.rules import Caller
 
 _FILTER = re.compile(r"RunId eq '(?P<run>[^']*)'(?: and InstanceId eq '\*')?", re.IGNORECASE)
 _AGGREGATIONS = ("average", "maximum")
@@ -67,7 +66,7 @@ class MetricsRoutes:
         path = WORKSPACE + r"/{_providers2:(?i:providers)}/{_insights:(?i:Microsoft\.Insights)}/metrics"
         app.router.add_get(path, door.opens("GetMetrics", self._get))
 
-    async def _get(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _get(self, request: web.Request) -> web.Response:
         check_query(request, "metricnames", "timespan", "interval", "aggregation", "$filter", "metricnamespace")
         asked = _FILTER.fullmatch(request.query.get("$filter", ""))
         if asked is None:

@@ -13,7 +13,6 @@ from localcloud.aml.door import WORKSPACE, Door, check_query
 from localcloud.aml.errors import not_found
 from localcloud.aml.names import PROVIDER, Workspace
 from localcloud.aml.uris import DEFAULT_DATASTORE, Datastores
-from localcloud.identity.rules import Caller
 
 
 class PlaceRoutes:
@@ -32,17 +31,17 @@ class PlaceRoutes:
         app.router.add_get(f"{WORKSPACE}/datastores", door.opens("ListDatastores", self._list_datastores))
         app.router.add_get(f"{WORKSPACE}/datastores/{{name}}", door.opens("GetDatastore", self._datastore))
 
-    async def _list_computes(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _list_computes(self, request: web.Request) -> web.Response:
         check_query(request)
         return web.json_response({"value": [self._compute_document(name) for name in self._computes]})
 
-    async def _compute(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _compute(self, request: web.Request) -> web.Response:
         name = next((one for one in self._computes if one.lower() == request.match_info["name"].lower()), None)
         if name is None:
             return web.Response(status=404)  # the service sends no body here
         return web.json_response(self._compute_document(name))
 
-    async def _list_datastores(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _list_datastores(self, request: web.Request) -> web.Response:
         check_query(request, "isDefault", "count", "orderByAsc", "$skip")
         names = (
             [DEFAULT_DATASTORE]
@@ -51,7 +50,7 @@ class PlaceRoutes:
         )
         return web.json_response({"value": [self._datastore_document(name) for name in names]})
 
-    async def _datastore(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _datastore(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         if name != DEFAULT_DATASTORE and name not in self._datastores.filesystems:
             raise not_found("Datastore", name)

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from localcloud.aml import documents, specification
 from localcloud.aml.cluster import Cluster
-from localcloud.aml.door import WORKSPACE, Door, check_query, is_listed, number, read_properties
+from localcloud.aml.door import CALLER, WORKSPACE, Door, check_query, is_listed, number, read_properties
 from localcloud.aml.errors import ArmError, not_found, user_error
 from localcloud.aml.journal import Journal
 from localcloud.aml.names import Workspace, check_job_name
@@ -21,7 +21,6 @@ from localcloud.aml.rules import Job
 from localcloud.aml.specification import Rulebook
 from localcloud.aml.store import JobStore
 from localcloud.clock import Clock
-from localcloud.identity.rules import Caller
 
 _JOBS = f"{WORKSPACE}/jobs"
 _OPERATIONS = (
@@ -58,7 +57,7 @@ class JobRoutes:
         app.router.add_delete(f"{_JOBS}/{{name}}", door.opens("DeleteJob", self._delete))
         app.router.add_get(f"{_OPERATIONS}/{{kind}}/{{name}}", door.opens("GetOperationResult", self._operation))
 
-    async def _put(self, request: web.Request, caller: Caller) -> web.Response:
+    async def _put(self, request: web.Request) -> web.Response:
         name = check_job_name(request.match_info["name"])
         properties = await read_properties(request)
         sent = self._rulebook.read(name, properties)
@@ -72,7 +71,7 @@ class JobRoutes:
             name=name,
             sent=sent,
             created=self._clock.now(),
-            created_by=caller.name,
+            created_by=request[CALLER].name,
             **_changeable(name, properties),
         )
         self._journal.add(job)
@@ -88,10 +87,10 @@ class JobRoutes:
         self._store.save(updated)
         return updated
 
-    async def _get(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _get(self, request: web.Request) -> web.Response:
         return web.json_response(documents.job(self._workspace, self._job(request)))
 
-    async def _list(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _list(self, request: web.Request) -> web.Response:
         check_query(request, "listViewType", "jobType", "tag", "properties", "$skip")
         found = [job for job in self._store.newest_first() if _matches(job, request.query)]
         skip = number(request, "$skip", 0)
@@ -101,14 +100,14 @@ class JobRoutes:
             answer["nextLink"] = str(following)
         return web.json_response(answer)
 
-    async def _cancel(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _cancel(self, request: web.Request) -> web.Response:
         job = self._job(request)
         if job.has_ended:
             return web.Response(status=200)
         self._cluster.cancel(job.name)
         return self._accepted(request, "cancel", job.name)
 
-    async def _delete(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _delete(self, request: web.Request) -> web.Response:
         job = self._job(request)
         if not job.has_ended:
             raise user_error(
@@ -118,7 +117,7 @@ class JobRoutes:
         self._store.delete(job.name)
         return self._accepted(request, "delete", job.name)
 
-    async def _operation(self, request: web.Request, caller: Caller) -> web.Response:  # noqa: ARG002
+    async def _operation(self, request: web.Request) -> web.Response:
         kind, name = request.match_info["kind"], request.match_info["name"]
         job = self._store.get(name)
         if kind == "cancel" and job is not None and not job.has_ended:
