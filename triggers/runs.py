@@ -71,7 +71,7 @@ async def start_run_by_hand(request: func.HttpRequest, client: df.DurableOrchest
 async def get_run(request: func.HttpRequest) -> func.HttpResponse:
     """The run: its state, its steps with their times, its links, and why it failed if it did."""
     reader(request)
-    return answer(await asyncio.to_thread(_view, _run(request)))
+    return answer(await asyncio.to_thread(_view, run_of(request)))
 
 
 @bp.function_name("cancel_run")
@@ -81,7 +81,7 @@ async def get_run(request: func.HttpRequest) -> func.HttpResponse:
 async def cancel_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Wish the active run ended. 202: the wish is durable, and the run ends when its job is seen ended."""
     who, asked = operator(request), body(request, Reasoned)
-    run = _run(request)
+    run = run_of(request)
     record = await asyncio.to_thread(_wish, run, who, asked.reason)
     await _told(raise_event(client, instance_id(run, record["claim"]["attempt"], "await_job"), WAKE))
     return _accepted(run.text)
@@ -94,7 +94,7 @@ async def cancel_run(request: func.HttpRequest, client: df.DurableOrchestrationC
 async def resume_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Go on with a failed or canceled run as its next attempt; a job that completed is not run again."""
     who, asked = operator(request), body(request, Reasoned)
-    run = _run(request)
+    run = run_of(request)
     claim = await asyncio.to_thread(_resume, run, who, asked.reason)
     await _told(started(claim, client))
     return _accepted(run.text)
@@ -236,7 +236,7 @@ def _unknown(run: RunId) -> Problem:
     return Problem(404, "Unknown run", f"No run {run} is known here.")
 
 
-def _run(request: func.HttpRequest) -> RunId:
+def run_of(request: func.HttpRequest) -> RunId:
     text = request.route_params["run"]
     try:
         return RunId.parse(text)
