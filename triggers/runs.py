@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from pydantic import Field
 
 from activities.assess_period import released
 from activities.inputs import assess_inputs, write_snapshot
-from activities.start_run import started
+from activities.start_run import act as start_reserved
 from activities.wake import WAKE, raise_event
 from slipway import paths
 from slipway.azure.lake import lake
@@ -29,7 +28,8 @@ from slipway.period import Period
 from slipway.run import RunId, instance_id
 from slipway.run_view import run_view
 from slipway.settings import settings
-from triggers.api import Principal, Problem, Reasoned, answer, body, endpoint, operator, reader
+from triggers.api import Problem, Reasoned, answer, body, endpoint, operator, reader
+from triggers.requests import Answer, cause_of, idempotency_key, once
 
 bp = df.Blueprint()
 log = logging.getLogger("slipway")
@@ -56,13 +56,10 @@ async def start_run_by_hand(request: func.HttpRequest, client: df.DurableOrchest
     202 with the run; 404 unknown model; 409 beside an active run (with its id) or while inputs are missing (with what
     blocks); the same Idempotency-Key reads the same run back, and is refused (422) for another request.
     """
-    who, asked = operator(request), body(request, NewRun)
-    model = request.route_params["model"]
-    key = idempotency_key(request)
-    claim = await asyncio.to_thread(_reserve, who, model, asked, key)
-    if claim["token"] == "":
-        await _told(started(claim, client))
-    return _accepted(claim["run"])
+    cause = cause_of("request", operator(request), asked := body(request, NewRun), idempotency_key(request))
+    given = await asyncio.to_thread(_start, request.route_params["model"], asked, cause)
+    await _told(start_reserved({**given, "attempt": 1}, client))
+    return _accepted(given["run"])
 
 
 @bp.function_name("get_run")
@@ -80,10 +77,10 @@ async def get_run(request: func.HttpRequest) -> func.HttpResponse:
 @endpoint
 async def cancel_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Wish the active run ended. 202: the wish is durable, and the run ends when its job is seen ended."""
-    who, asked = operator(request), body(request, Reasoned)
+    cause = cause_of("cancel", operator(request), body(request, Reasoned), idempotency_key(request))
     run = run_of(request)
-    record = await asyncio.to_thread(_wish, run, who, asked.reason)
-    await _told(raise_event(client, instance_id(run, record["claim"]["attempt"], "await_job"), WAKE))
+    await asyncio.to_thread(once, cause, {"run": run.text}, partial(_cancel, run, cause))
+    await _told(_wake_waiting(run, client))
     return _accepted(run.text)
 
 
@@ -93,11 +90,18 @@ async def cancel_run(request: func.HttpRequest, client: df.DurableOrchestrationC
 @endpoint
 async def resume_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Go on with a failed or canceled run as its next attempt; a job that completed is not run again."""
-    who, asked = operator(request), body(request, Reasoned)
+    cause = cause_of("resume", operator(request), body(request, Reasoned), idempotency_key(request))
     run = run_of(request)
-    claim = await asyncio.to_thread(_resume, run, who, asked.reason)
-    await _told(started(claim, client))
+    given = await asyncio.to_thread(once, cause, {"run": run.text}, partial(_resume, run, cause))
+    await _told(start_reserved({**given, "attempt": 1}, client))
     return _accepted(run.text)
+
+
+async def _wake_waiting(run: RunId, client: df.DurableOrchestrationClient) -> None:
+    """Wake the active attempt of the run, which waits for its job."""
+    record = await asyncio.to_thread(lake().period, run.model, run.period)
+    if record and record["claim"] and record["claim"]["run"] == run.text:
+        await raise_event(client, instance_id(run, record["claim"]["attempt"], "await_job"), WAKE)
 
 
 async def _told(telling: Awaitable[object]) -> None:
@@ -111,57 +115,45 @@ async def _told(telling: Awaitable[object]) -> None:
         log.warning("the engine was not told of a request: %r", error, extra={"action": "engine_not_told"})
 
 
-def idempotency_key(request: func.HttpRequest) -> str | None:
-    """The request's Idempotency-Key as the name of its record, or None. Any text of up to 200 characters is one."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not 1 <= len(key) <= 200:
-        raise Problem(400, "Malformed Idempotency-Key", "An Idempotency-Key has 1 to 200 characters.")
-    return hashlib.sha256(key.encode()).hexdigest()[:40]
-
-
-def _reserve(who: Principal, model: str, asked: NewRun, key: str | None) -> dict[str, Any]:
-    """Give the request its run, durably, before anything starts; the claim of it, or of the run it was given before."""
+def _start(model: str, asked: NewRun, cause: dict[str, Any]) -> Answer:
+    """Give the request its run, durably, before anything starts; or answer the one that it was given before."""
     found = released(model)
     if found is None:
         raise Problem(404, "Unknown model", f"No model named {model[:60]!r} is released here.")
     period = found.definition.period(asked.period)
-    given = _remember(key, {"model": model, "period": str(period), "by": who.name, "reason": asked.reason})
-    if given is not None:
-        return {"run": given, "token": "known"}
-    cause = {"kind": "request", "by": who.name, "reason": asked.reason, "request": key}
+    return once(cause, {"model": model, "period": str(period)}, partial(_reserve, found.definition, period, cause))
+
+
+def _reserve(definition: Definition, period: Period, cause: dict[str, Any]) -> Answer:
     for _ in range(TRIES):
-        claim = _try_to_reserve(found.definition, period, cause)
-        if claim is not None:
-            _note_run(key, claim["run"])
-            return claim
-    raise Problem(409, "The period is contended", f"Others keep starting runs of {model} {period}; ask again.")
+        if run := _try_to_reserve(definition, period, cause):
+            return {"run": run}
+    what = f"{definition.name} {period}"
+    raise Problem(409, "The period is contended", f"Others keep starting runs of {what}; ask again.")
 
 
-def _try_to_reserve(definition: Definition, period: Period, cause: dict[str, Any]) -> dict[str, Any] | None:
-    """One try: None when another run took the number meanwhile. Raises 409 beside an active run."""
+def _try_to_reserve(definition: Definition, period: Period, cause: dict[str, Any]) -> str | None:
+    """One try: the run, or None when another took the number meanwhile. Raises 409 beside an active run."""
     model = definition.name
     record, now = lake().period_at(model, period)
     if period.interval(definition.zone).end > now:
         raise Problem(409, "The period has not ended", f"{period} of {model} has not ended; no run starts before.")
     known = answered(record, cause["request"], cause["by"], cause["reason"], now)
     if known is not None:
-        return {"run": known, "token": "known"}
+        return known
     if record and record["claim"]:
         raise Problem(409, "A run is active", f"{record['claim']['run']} is active.", run=record["claim"]["run"])
+    if record and record["waived"]:
+        by = record["waived"]["by"]
+        raise Problem(409, "The period is waived", f"{by} decided that {period} needs no run; reopen it first.")
     plan = _plan(definition, period, record, cause)
     try:
-        return dict(lake().change_period(model, period, partial(_ask, cause["request"] or "", plan))["claim"])
+        lake().change_period(model, period, partial(_ask, cause["request"] or "", plan))
+        return str(plan["run"])
     except Refused as refused:
         if refused.active:
             raise Problem(409, "A run is active", str(refused), run=refused.active) from refused
         return None
-
-
-def _note_run(key: str | None, run: str) -> None:
-    if key is not None:
-        lake().control.update(paths.request(key), lambda seen, _: {**(seen or {}), "run": run})
 
 
 def _ask(request: str, plan: dict[str, Any], seen: dict[str, Any] | None, now: datetime) -> dict[str, Any]:
@@ -181,35 +173,22 @@ def _plan(
     return {**facts, "cause": cause, "installation": settings().installation}
 
 
-def _remember(key: str | None, wanted: dict[str, str]) -> str | None:
-    """Hold the key to its first request; the run that one was given, if it was. Raises 422 for another request."""
-    if key is None or lake().control.create(paths.request(key), wanted):
-        return None
-    known = lake().control.read(paths.request(key))
-    if known is None or any(known.data.get(name) != value for name, value in wanted.items()):
-        raise Problem(422, "Idempotency-Key used before", "This Idempotency-Key belongs to another request.")
-    run: str | None = known.data.get("run")
-    return run
-
-
-def _wish(run: RunId, who: Principal, reason: str) -> dict[str, Any]:
+def _cancel(run: RunId, cause: dict[str, Any]) -> Answer:
     try:
-        return lake().change_period(
-            run.model, run.period, lambda seen, now: wish_cancel(seen, run.text, who.name, reason, now)
-        )
+        lake().change_period(run.model, run.period, lambda seen, now: wish_cancel(seen, run.text, cause, now))
     except Refused as refused:
         _must_exist(run)
         raise Problem(409, "Cannot be canceled", str(refused), run=refused.active) from refused
+    return {"run": run.text}
 
 
-def _resume(run: RunId, who: Principal, reason: str) -> dict[str, Any]:
-    cause = {"kind": "resume", "by": who.name, "reason": reason, "request": None}
+def _resume(run: RunId, cause: dict[str, Any]) -> Answer:
     try:
-        record = lake().change_period(run.model, run.period, lambda seen, now: resume(seen, run.text, cause, now))
+        lake().change_period(run.model, run.period, lambda seen, now: resume(seen, run.text, cause, now))
     except Refused as refused:
         _must_exist(run)
         raise Problem(409, "Cannot be resumed", str(refused), run=refused.active) from refused
-    return dict(record["claim"])
+    return {"run": run.text}
 
 
 def _view(run: RunId) -> dict[str, Any]:
@@ -237,6 +216,7 @@ def _unknown(run: RunId) -> Problem:
 
 
 def run_of(request: func.HttpRequest) -> RunId:
+    """The run that the address names. Raises 404 for a text that is no run's id."""
     text = request.route_params["run"]
     try:
         return RunId.parse(text)

@@ -60,13 +60,17 @@ class JobDetails:
         Log files lie at addresses the service hands out. Only those of the workspace's own services and storage
         account are read, and never with a token: such an address carries its own signature.
         """
+        return "\n".join(self.last_lines(name, tail)[1])
+
+    def last_lines(self, name: str, tail: int = 64 * 1024) -> tuple[int, list[str]]:
+        """As `log`, line by line, with the number of the first one (from 1)."""
         try:
             files = self._details(name).get("logFiles") or {}
             printed = sorted(path for path in files if path.startswith("user_logs/"))
-            return self._end_of(files[printed[0]], tail) if printed else ""
+            return self._end_of(files[printed[0]], tail) if printed else (1, [])
         except (AzureError, ValueError, LookupError, AttributeError) as problem:
             logger.warning("the log of job %s could not be read: %s", name, redact(str(problem)))
-            return ""
+            return 1, []
 
     @cached_property
     def _services(self) -> _Services:
@@ -84,11 +88,11 @@ class JobDetails:
         path = f"/history/v1.0{self._settings.workspace_id}/runs/{quote(name, safe='')}/details"
         return _json(self._with_token, self._services.api + path)
 
-    def _end_of(self, url: str, tail: int) -> str:
+    def _end_of(self, url: str, tail: int) -> tuple[int, list[str]]:
         if urlsplit(_https(url)).netloc not in self._services.log_hosts:
             raise ValueError(f"logs are not read from {urlsplit(url).netloc}, which is no service of the workspace")
         last: deque[bytes] = deque()
-        read = kept = 0
+        read = kept = lines = 0
         with self._without_token.send_request(HttpRequest("GET", url), stream=True) as response:
             if response.status_code != 200:
                 raise HttpResponseError(response=response)
@@ -96,11 +100,14 @@ class JobDetails:
                 last.append(chunk)
                 read, kept = read + len(chunk), kept + len(chunk)
                 while kept - len(last[0]) >= tail:
-                    kept -= len(last.popleft())
+                    gone = last.popleft()
+                    kept, lines = kept - len(gone), lines + gone.count(b"\n")
                 if read > LOG_LIMIT:
                     raise ValueError(f"it is longer than {LOG_LIMIT} bytes; read it in the studio")
-        lines = b"".join(last)[-tail:].decode(errors="replace").splitlines()
-        return "\n".join(redact(line) for line in lines)
+        whole = b"".join(last)
+        begin = max(0, len(whole) - tail)
+        lines += whole[:begin].count(b"\n")
+        return lines + 1, [redact(line) for line in whole[begin:].decode(errors="replace").splitlines()]
 
 
 @cache

@@ -213,6 +213,11 @@ class Store:
         )
         return lambda: read_at[-1], (_entry(blob) for blob in blobs)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The paths of what lies directly below a folder, whose name ends with a slash: folders without theirs."""
+        for found in self._blobs.walk_blobs(name_starts_with=prefix, delimiter="/"):
+            yield found.name.rstrip("/")
+
     def exists(self, path: str) -> bool:
         """Whether a file or folder is there."""
         return bool(self._blobs.get_blob_client(path).exists())

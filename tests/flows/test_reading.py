@@ -1,0 +1,150 @@
+"""What people read over HTTP: all models by period, searches, files, logs; each answer as the API describes it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from slipway import rollup
+from tests.flows.yard import Yard, read
+from tests.running import eventually
+from triggers.operations import OPERATIONS
+
+DAY, BROKEN = "2024-01-05", "2024-01-06"
+SHAPES = {operation.name: operation.answer for operation in OPERATIONS}
+
+
+def shown(yard: Yard, name: str, path: str) -> dict[str, Any]:
+    """What an address answers; it has the form that its description promises."""
+    found = yard.get(path)
+    SHAPES[name].model_validate(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def model(shared_yard: Yard) -> str:
+    """A model with one period published, and one that failed."""
+    name = shared_yard.a_model("reading")
+    shared_yard.land(f"{name}/{DAY}", {"a.txt": "one", "b.txt": "two"})
+    shared_yard.land(f"{name}/{BROKEN}", {"fail.txt": "fail"})
+    shared_yard.published(name, DAY)
+    shared_yard.ended(name, BROKEN, "failed")
+    return name
+
+
+def test_the_board_shows_what_records_say(yard: Yard, model: str) -> None:
+    """Some requests whatever the number of models; states, incidents and lateness."""
+    board = shown(yard, "get_board", "board?periods=60")
+    [row] = [one for one in board["models"] if one["model"] == model]
+    cells = {cell["period"]: cell for cell in row["periods"]}
+    assert all(cell["state"] == "none" for period, cell in cells.items() if period not in (DAY, BROKEN))
+    listed = shown(yard, "get_periods", f"models/{model}/periods?limit=500")
+    rows = {one["period"]: one for one in listed["periods"]}
+    assert rows[DAY]["state"] == "succeeded"
+    assert rows[DAY]["published"] == rows[DAY]["run"] == yard.period(model, DAY)["published"]["run"]
+    assert (rows[BROKEN]["state"], rows[BROKEN]["incident"], rows[BROKEN]["published"]) == (
+        "failed",
+        "job-failed",
+        None,
+    )
+
+
+def test_a_lost_board_is_made_good(yard: Yard, model: str) -> None:
+    """By the next pass of the reconciler; nothing waits for it."""
+    path = f"rollups/board/{rollup.shard(model):05d}.json"
+    control = yard.lake("app", "control")
+    before = read(control, path)
+    control.get_file_client(path).delete_file()
+    eventually(lambda: any(entry.name == path for entry in control.get_paths("rollups/board")), 30)
+    assert model.encode() in read(control, path)
+    assert model.encode() in before
+
+
+def test_models_and_one_of_them(yard: Yard, model: str) -> None:
+    """By name, a page at a time."""
+    first = shown(yard, "get_models", "models?limit=1")
+    assert len(first["models"]) == 1
+    names = [one["model"] for one in shown(yard, "get_models", "models?limit=500")["models"]]
+    assert names == sorted(names)
+    if len(names) > 1:
+        second = shown(yard, "get_models", f"models?limit=1&cursor={first['next']}")
+        assert second["models"][0]["model"] == names[1]
+    one = shown(yard, "get_model", f"models/{model}")
+    assert one["incidents"] == 1
+    assert [source["path"] for source in one["inputs"].values()]
+
+
+def test_a_search_finds_attempts_by_what_is_known_of_them(yard: Yard, model: str) -> None:
+    """Newest first, page by page, each once."""
+    found = shown(yard, "get_runs", f"runs?model={model}")["attempts"]
+    assert {(one["period"], one["state"]) for one in found} == {(DAY, "succeeded"), (BROKEN, "failed")}
+    assert [one["began_at"] for one in found] == sorted((one["began_at"] for one in found), reverse=True)
+
+    page = shown(yard, "get_runs", f"runs?model={model}&limit=1")
+    rest = shown(yard, "get_runs", f"runs?model={model}&limit=1&cursor={page['next']}")
+    assert page["attempts"] + rest["attempts"] == found
+
+    [failed] = shown(yard, "get_runs", f"runs?model={model}&state=failed")["attempts"]
+    assert (failed["code"], failed["cause"]) == ("job-failed", "data")
+    assert shown(yard, "get_runs", f"runs?model={model}&by=nobody")["attempts"] == []
+    later = (yard.now() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert shown(yard, "get_runs", f"runs?model={model}&since={later}")["attempts"] == []
+
+
+def test_files_and_log_of_a_run(yard: Yard, model: str) -> None:
+    """What it read, what it gave, what it printed."""
+    run = yard.period(model, DAY)["published"]["run"]
+    shown(yard, "get_run", f"runs/{run}")
+    inputs = shown(yard, "get_run_inputs", f"runs/{run}/inputs?limit=1")
+    rest = shown(yard, "get_run_inputs", f"runs/{run}/inputs?limit=1&cursor={inputs['next']}")
+    names = [file["name"].rpartition("/")[2] for page in (inputs, rest) for file in page["files"]]
+    assert (names, rest["next"]) == (["a.txt", "b.txt"], None)
+    outputs = shown(yard, "get_run_outputs", f"runs/{run}/outputs")
+    read_ = {name: (file["length"], file["sha256"]) for file in outputs["files"] for name in [file["name"]]}
+    assert read_ == yard.outputs(model, DAY)
+
+    failed = yard.period(model, BROKEN)["last"]["run"]
+    log = shown(yard, "get_run_log", f"runs/{failed}/log")
+    assert (log["state"], log["first_line"]) == ("Failed", 1)
+    assert log["lines"]
+    assert shown(yard, "get_run_outputs", f"runs/{failed}/outputs")["files"] == []
+
+
+def test_incidents(yard: Yard, model: str) -> None:
+    """The open ones unless asked otherwise."""
+    open_ = shown(yard, "get_incidents", "incidents?limit=500")["incidents"]
+    assert [(one["period"], one["code"]) for one in open_ if one["model"] == model] == [(BROKEN, "job-failed")]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("board?periods=0", 400),
+        ("models?limit=0", 400),
+        ("models?limit=501", 400),
+        ("models?cursor=%C3%A9", 400),
+        ("models/no-such-model", 404),
+        ("models/no-such-model/periods", 404),
+        ("runs?since=yesterday", 400),
+        ("runs?colour=red", 400),
+        ("runs?cursor=bm90IGEgdGltZQ==", 400),
+        ("runs/no-run/log", 404),
+        ("runs/shop--2024-01-05--0a1b2c3d-1/log", 404),
+        ("runs/shop--2024-01-05--0a1b2c3d-1/inputs", 404),
+        ("runs/shop--2024-01-05--0a1b2c3d-1/outputs", 404),
+        ("incidents?status=odd", 400),
+        ("incidents?cursor=LTE=", 400),
+    ],
+)
+def test_what_cannot_be_answered_is_a_problem(yard: Yard, path: str, status: int) -> None:
+    """Precise, and of no effect."""
+    answered, problem = yard.call("GET", path)
+    assert (answered, problem["status"]) == (status, status)
+    assert problem["detail"]
+
+
+def test_the_description_of_the_api_is_there(yard: Yard) -> None:
+    """As clients fetch it."""
+    assert yard.get("openapi.json")["openapi"] == "3.1.0"

@@ -1,0 +1,221 @@
+"""Models over HTTP: all of them at a glance, one of them, its periods."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from slipway import catalog, paths, rollup
+from slipway.azure.lake import lake
+from slipway.catalog import Catalog, Released
+from slipway.due import due_at, expected_periods, late
+from slipway.period import Period
+from slipway.run import RunId
+from triggers.api import Problem, answer, endpoint, reader
+from triggers.paging import as_cursor, cursor, limit
+from triggers.shapes import Board, BoardRow, Model, ModelRow, Models, PeriodRow, Periods, Source
+
+bp = df.Blueprint()
+
+Asked = TypeVar("Asked")
+#: How many periods of each model the board shows, unless told.
+COLUMNS = 14
+
+
+@bp.function_name("get_board")
+@bp.route("board", methods=["GET"], trigger_arg_name="request")
+@endpoint
+async def get_board(request: func.HttpRequest) -> func.HttpResponse:
+    """All models by period: the newest periods of each, with states, incidents and lateness."""
+    reader(request)
+    text = request.params.get("periods", str(COLUMNS))
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= rollup.KEPT):
+        raise Problem(400, "Malformed number", f"periods is a number from 1 to {rollup.KEPT}.")
+    return answer(await _read(lambda seen: seen.board(int(text))))
+
+
+@bp.function_name("get_models")
+@bp.route("models", methods=["GET"], trigger_arg_name="request")
+@endpoint
+async def get_models(request: func.HttpRequest) -> func.HttpResponse:
+    """The released models, by name, a page at a time."""
+    reader(request)
+    after, count = cursor(request), limit(request)
+    return answer(await _read(lambda seen: seen.models(after, count)))
+
+
+@bp.function_name("get_model")
+@bp.route("models/{model}", methods=["GET"], trigger_arg_name="request")
+@endpoint
+async def get_model(request: func.HttpRequest) -> func.HttpResponse:
+    """A released model: what it reads, what it gives, whose it is, how it stands."""
+    reader(request)
+    return answer(await _read(lambda seen: seen.model(request.route_params["model"])))
+
+
+@bp.function_name("get_periods")
+@bp.route("models/{model}/periods", methods=["GET"], trigger_arg_name="request")
+@endpoint
+async def get_periods(request: func.HttpRequest) -> func.HttpResponse:
+    """The periods of a model that have ended, the newest first, a page at a time."""
+    reader(request)
+    before, count = cursor(request), limit(request)
+    return answer(await asyncio.to_thread(_periods, request.route_params["model"], before, count))
+
+
+async def _read(show: Callable[[_Seen], dict[str, Any]]) -> dict[str, Any]:
+    return await asyncio.to_thread(lambda: show(_Seen()))
+
+
+class _Seen:
+    """The catalog and the board, as they are now: all that the lists of models need, in a handful of requests."""
+
+    def __init__(self) -> None:
+        shards = [paths.board(number) for number in range(rollup.SHARDS)]
+        with ThreadPoolExecutor(rollup.SHARDS) as pool:
+            boards = pool.map(lake().control.read, shards)
+            self.now = lake().control.read_at(paths.heartbeat())[1]
+            self.catalog: Catalog = catalog.load(lake().control)
+            self._rows: dict[str, Mapping[str, rollup.Facts]] = {}
+            for board in boards:
+                self._rows |= board.data["models"] if board else {}
+
+    def board(self, columns: int) -> dict[str, Any]:
+        """The grid."""
+        models = [
+            BoardRow(
+                model=name,
+                owner=found.definition.owner,
+                cadence=found.definition.cadence,
+                periods=[self._row(found, period) for period in self._newest(found, columns)],
+            )
+            for name, found in sorted(self.catalog.models.items())
+        ]
+        return Board(now=self.now, models=models).model_dump(mode="json")
+
+    def models(self, after: str | None, count: int) -> dict[str, Any]:
+        """A page of models whose names follow `after`."""
+        names = [name for name in sorted(self.catalog.models) if after is None or name > after]
+        rows = [ModelRow(**self._model_row(name)) for name in names[:count]]
+        more = as_cursor(names[count - 1]) if len(names) > count else None
+        return Models(models=rows, next=more).model_dump(mode="json")
+
+    def model(self, name: str) -> dict[str, Any]:
+        """One model."""
+        found = _released(self.catalog, name)
+        definition = found.definition
+        inputs = {
+            one: Source(
+                path=given.path,
+                model=(definition.producer(one) or (None, None))[0],
+                output=(definition.producer(one) or (None, None))[1],
+                cadence=definition.input_cadence(one),
+                optional=given.optional,
+            )
+            for one, given in definition.inputs.items()
+        }
+        consumers = sorted(
+            other
+            for other, one in self.catalog.models.items()
+            if any((one.definition.producer(i) or (None,))[0] == name for i in one.definition.inputs)
+        )
+        return Model(
+            **self._model_row(name),
+            timezone=definition.timezone,
+            first_period=str(definition.first),
+            last_period=str(definition.last) if definition.last else None,
+            on_new_data=definition.on_new_data,
+            readers=list(definition.readers),
+            inputs=inputs,
+            outputs=list(definition.outputs),
+            consumers=consumers,
+        ).model_dump(mode="json")
+
+    def _model_row(self, name: str) -> dict[str, Any]:
+        found = self.catalog.models[name]
+        latest = next(iter(self._newest(found, 1)), None)
+        return {
+            "model": name,
+            "description": found.definition.description,
+            "owner": found.definition.owner,
+            "cadence": found.definition.cadence,
+            "version": found.version,
+            "released_at": found.released_at,
+            "latest": self._row(found, latest) if latest else None,
+            "incidents": sum("incident" in row for row in self._rows.get(name, {}).values()),
+        }
+
+    def _newest(self, found: Released, count: int) -> list[Period]:
+        return list(islice(expected_periods(found.definition, self.now), count))
+
+    def _row(self, found: Released, period: Period) -> PeriodRow:
+        facts = self._rows.get(found.definition.name, {}).get(str(period), {})
+        return period_row(found, period, facts, self.now)
+
+
+def _periods(model: str, before: str | None, count: int) -> dict[str, Any]:
+    """A page of the periods that ended before the one named `before`, from the metadata of their records."""
+    found = _released(catalog.load(lake().control), model)
+    definition = found.definition
+    found_at, entries = lake().control.listing(f"{paths.period_records(model)}/")
+    states = {entry.name.rpartition("/")[2].removesuffix(".json"): entry.metadata for entry in entries}
+    now, told = found_at(), _open_incidents(model)
+    known = {period for text in states if (period := _own(definition, text)) is not None}
+    ordered = sorted({*expected_periods(definition, now), *known}, reverse=True)
+    if before is not None:
+        place = definition.period(before)
+        ordered = [period for period in ordered if period < place]
+    rows = [
+        period_row(found, period, {**states.get(str(period), {}), **told.get(str(period), {})}, now)
+        for period in ordered[:count]
+    ]
+    more = as_cursor(rows[-1].period) if len(ordered) > count else None
+    return Periods(model=model, periods=rows, next=more).model_dump(mode="json")
+
+
+def _own(definition: Any, text: str) -> Period | None:
+    try:
+        period: Period = definition.period(text)
+    except ValueError:
+        return None
+    return period
+
+
+def _open_incidents(model: str) -> dict[str, rollup.Facts]:
+    """What the listing shows of the model's open incidents, by period."""
+    entries = lake().control.list(f"incidents/{model}/")
+    return {entry.name.rpartition("/")[2].removesuffix(".json"): entry.metadata for entry in entries}
+
+
+def period_row(found: Released, period: Period, facts: rollup.Facts, now: datetime) -> PeriodRow:
+    """A period at a glance, from what a listing or the board shows of it."""
+    name, definition = found.definition.name, found.definition
+    published = facts.get("published")
+    return PeriodRow(
+        period=str(period),
+        state=facts.get("state", "none"),
+        run=_whole(name, period, facts.get("run")),
+        attempt=int(facts["attempt"]) if "attempt" in facts else None,
+        at=datetime.fromisoformat(facts["at"]) if "at" in facts else None,
+        published=_whole(name, period, published),
+        incident=facts.get("incident"),
+        due=due_at(definition, period),
+        late=not published and late(definition, period, now, found.first_released_at),
+    )
+
+
+def _whole(model: str, period: Period, tail: str | None) -> str | None:
+    return RunId.parse(f"{model}--{period}--{tail}").text if tail else None
+
+
+def _released(known: Catalog, model: str) -> Released:
+    if model not in known.models:
+        raise Problem(404, "Unknown model", f"No model named {model[:60]!r} is released here.")
+    return known.models[model]

@@ -1,0 +1,68 @@
+"""Every operation of the HTTP API: its address, what it takes and what it answers. A test holds the app to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from slipway.rollup import KEPT
+from triggers import paging, shapes
+from triggers.api import Reasoned
+from triggers.runs import NewRun
+
+#: A query parameter: what it means, and its JSON Schema.
+Query = Mapping[str, tuple[str, dict[str, Any]]]
+TEXT: dict[str, Any] = {"type": "string"}
+TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation. `name` is its function's; `body` is set for changes alone."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    answer: type[BaseModel]
+    body: type[BaseModel] | None = None
+    status: int = 200
+    query: Query = field(default_factory=dict)
+
+
+_PAGE: Query = {
+    "limit": ("How many entries a page has.", {"type": "integer", "minimum": 1, "maximum": paging.MOST}),
+    "cursor": ("Where the page begins: `next` of the page before.", TEXT),
+}
+_COLUMNS: Query = {"periods": ("How many periods of each model.", {"type": "integer", "minimum": 1, "maximum": KEPT})}
+_SEARCH: Query = {
+    "model": ("Of this model.", TEXT),
+    "period": ("Of this period.", TEXT),
+    "state": ("In this state.", TEXT),
+    "cause": ("By this cause: data, request or resume.", TEXT),
+    "by": ("That this person asked for.", TEXT),
+    "since": ("That began at or after this time; 31 days ago unless told.", TIME),
+    "until": ("That began before this time.", TIME),
+    **_PAGE,
+}
+_STATUS: Query = {"status": ("Which incidents.", {"enum": ["open", "resolved", "all"]}), **_PAGE}
+
+OPERATIONS = (
+    Operation("get_board", "GET", "board", "All models by period", shapes.Board, query=_COLUMNS),
+    Operation("get_models", "GET", "models", "The released models", shapes.Models, query=_PAGE),
+    Operation("get_model", "GET", "models/{model}", "A released model", shapes.Model),
+    Operation("get_periods", "GET", "models/{model}/periods", "A model's periods", shapes.Periods, query=_PAGE),
+    Operation("get_period", "GET", "models/{model}/periods/{period}", "The card of a period", shapes.Card),
+    Operation("get_runs", "GET", "runs", "Search attempts of runs", shapes.Attempts, query=_SEARCH),
+    Operation("get_run", "GET", "runs/{run}", "A run", shapes.Run),
+    Operation("get_run_inputs", "GET", "runs/{run}/inputs", "A run's input files", shapes.InputFiles, query=_PAGE),
+    Operation("get_run_outputs", "GET", "runs/{run}/outputs", "A run's output files", shapes.OutputFiles, query=_PAGE),
+    Operation("get_run_log", "GET", "runs/{run}/log", "The end of a job's log", shapes.Log),
+    Operation("get_incidents", "GET", "incidents", "Incidents", shapes.Incidents, query=_STATUS),
+    Operation("start_run_by_hand", "POST", "models/{model}/runs", "Start a run", shapes.Accepted, NewRun, 202),
+    Operation("cancel_run", "POST", "runs/{run}/cancel", "Wish a run ended", shapes.Accepted, Reasoned, 202),
+    Operation("resume_run", "POST", "runs/{run}/resume", "Go on with a run", shapes.Accepted, Reasoned, 202),
+)

@@ -1,0 +1,150 @@
+"""What belongs to a run, over HTTP: the files it read, those it wrote, what its job printed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from slipway import catalog, paths
+from slipway.azure.job_details import job_details
+from slipway.azure.jobs import jobs
+from slipway.azure.lake import lake
+from slipway.manifest import MANIFEST
+from slipway.run import RunId, job_name
+from slipway.snapshot import Part
+from slipway.staging import target
+from triggers.api import Problem, answer, endpoint, reader
+from triggers.paging import as_cursor, cursor, cut, limit
+from triggers.runs import run_of
+from triggers.shapes import InputFiles, Log, OutputFile, OutputFiles, StagedFile
+
+bp = df.Blueprint()
+
+#: How many lines of a log are shown, from its end.
+LINES = 1000
+#: How much of a log's end is read for them, in bytes.
+TAIL = 512 * 1024
+
+
+@bp.function_name("get_run_inputs")
+@bp.route("runs/{run}/inputs", methods=["GET"], trigger_arg_name="request")
+@endpoint
+async def get_run_inputs(request: func.HttpRequest) -> func.HttpResponse:
+    """The files a run was made for: where each came from, its length, ETag and MD5."""
+    reader(request)
+    return answer(await asyncio.to_thread(_inputs, run_of(request), limit(request), cursor(request)))
+
+
+@bp.function_name("get_run_outputs")
+@bp.route("runs/{run}/outputs", methods=["GET"], trigger_arg_name="request")
+@endpoint
+async def get_run_outputs(request: func.HttpRequest) -> func.HttpResponse:
+    """The files a run has given, as they were verified, and who may read them once they are published."""
+    reader(request)
+    return answer(await asyncio.to_thread(_outputs, run_of(request), limit(request), cursor(request)))
+
+
+@bp.function_name("get_run_log")
+@bp.route("runs/{run}/log", methods=["GET"], trigger_arg_name="request")
+@endpoint
+async def get_run_log(request: func.HttpRequest) -> func.HttpResponse:
+    """The last lines that the job of the newest attempt has printed; ask again to follow it."""
+    reader(request)
+    return answer(await asyncio.to_thread(_log, run_of(request)))
+
+
+def _inputs(run: RunId, count: int, place: str | None) -> dict[str, Any]:
+    index = lake().control.read(paths.snapshot_index(run))
+    if index is None:
+        raise Problem(404, "No inputs", f"{run} has no snapshot: it is not known, or had not come to it.")
+    begin = _number(place)
+    files, more = [], None
+    for number, file in enumerate(_snapshot(run, index.data["parts"], begin)):
+        if number == count:
+            more = as_cursor(str(begin + count))
+            break
+        files.append(file)
+    facts = {"run": run.text, "folder": paths.inputs_folder(run), "fingerprint": index.data["fingerprint"]}
+    return InputFiles(**facts, files=files, next=more).model_dump(mode="json")
+
+
+def _snapshot(run: RunId, parts: int, begin: int) -> Iterator[StagedFile]:
+    """The files of a snapshot from one on; those of several parts (blocks of a large file) count once."""
+    seen: set[str] = set()
+    for number in range(parts):
+        record = lake().control.read(paths.snapshot_part(run, number))
+        for item in Part.from_document(record.data).items if record else ():
+            name = target(item.file)
+            if name in seen:
+                continue
+            seen.add(name)
+            if len(seen) > begin:
+                file = item.file
+                yield StagedFile(name=name, source=file.source, length=file.length, etag=file.etag, md5=file.md5)
+
+
+def _outputs(run: RunId, count: int, place: str | None) -> dict[str, Any]:
+    facts = lake().control.read(paths.run_file(run))
+    if facts is None:
+        raise Problem(404, "Unknown run", f"No run {run} is known here.")
+    readers = list(catalog.pinned(lake().control, run.model, facts.data["version"]).readers)
+    attempt, folder = _newest_outputs(run)
+    manifest = lake().models.read(f"{folder}/{MANIFEST}") if folder else None
+    files, more = cut(manifest.data["files"] if manifest else [], count, place)
+    shown = [OutputFile(**{name: file[name] for name in OutputFile.model_fields}) for file in files]
+    found = {"run": run.text, "attempt": attempt, "folder": folder if manifest else None, "readers": readers}
+    return OutputFiles(**found, files=shown, next=more).model_dump(mode="json")
+
+
+def _newest_outputs(run: RunId) -> tuple[int, str | None]:
+    """The newest attempt that has an output folder, open or closed for good, and that folder."""
+    top = f"{paths.run_folder(run)}/"
+    names = {name.removeprefix(top) for name in lake().models.folders(top)}
+    numbers = [int(name.rpartition("-")[2]) for name in names if name.startswith(("outputs-", "closed-"))]
+    if not numbers:
+        return 1, None
+    attempt = max(numbers)
+    closed = f"closed-{attempt}" in names
+    return attempt, paths.closed_folder(run, attempt) if closed else paths.outputs_folder(run, attempt)
+
+
+def _log(run: RunId) -> dict[str, Any]:
+    record = lake().period(run.model, run.period)
+    claim = record["claim"] if record else None
+    if claim is not None and claim["run"] == run.text:
+        attempt, name = claim["attempt"], claim["job"]
+    else:
+        attempt, name = _last_attempt(run)
+    seen = jobs().own(name) if name else None
+    if name is None or seen is None:
+        raise Problem(404, "No log", f"{run} has submitted no job yet, or ended before it did.")
+    first, lines = job_details().last_lines(name, TAIL)
+    log = Log(
+        run=run.text,
+        attempt=attempt,
+        job=name,
+        state=seen.status,
+        first_line=first + len(lines) - len(lines[-LINES:]),
+        lines=lines[-LINES:],
+    )
+    return log.model_dump(mode="json")
+
+
+def _last_attempt(run: RunId) -> tuple[int, str | None]:
+    folder = f"{paths.control_folder(run)}/record-"
+    ends = [entry.name for entry in lake().control.list(folder)]
+    if not ends:
+        return 1, job_name(run, 1)
+    attempt = max(int(name.rpartition("-")[2].removesuffix(".json")) for name in ends)
+    end = lake().control.read(paths.attempt_record(run, attempt))
+    return attempt, end.data["job"] if end else None
+
+
+def _number(place: str | None) -> int:
+    if place is not None and not (place.isascii() and place.isdecimal()):
+        raise Problem(400, "Malformed cursor", "The cursor is not one that a page has named.")
+    return int(place or 0)

@@ -1,0 +1,304 @@
+"""What the HTTP API answers, as pydantic models: the OpenAPI document is made of them, and tests hold answers to them.
+
+Times are ISO 8601 with a zone, runs and periods as `slipway.run` and `slipway.period` write them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class Shape(BaseModel):
+    """One document of the API; nothing else is in it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PeriodRow(Shape):
+    """A period at a glance."""
+
+    period: str
+    state: str = Field(
+        description="The stage of an active run, how the last one ended, `waived`, or `none` where nobody has run it."
+    )
+    run: str | None
+    attempt: int | None
+    at: AwareDatetime | None = Field(description="When the attempt began, or ended.")
+    published: str | None = Field(description="The run whose outputs readers see.")
+    incident: str | None = Field(description="The code of the open incident.")
+    due: AwareDatetime | None
+    late: bool
+
+
+class ModelRow(Shape):
+    """A model at a glance."""
+
+    model: str
+    description: str
+    owner: str
+    cadence: str
+    version: str
+    released_at: AwareDatetime
+    latest: PeriodRow | None = Field(description="The last period that has ended.")
+    incidents: int = Field(description="Open incidents among its newest periods.")
+
+
+class Models(Shape):
+    """A page of the released models, by name."""
+
+    models: list[ModelRow]
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class Source(Shape):
+    """Where an input comes from: a dataset's path, or another model's output."""
+
+    path: str | None
+    model: str | None
+    output: str | None
+    cadence: str | None
+    optional: bool
+
+
+class Model(ModelRow):
+    """A released model."""
+
+    timezone: str
+    first_period: str
+    last_period: str | None
+    on_new_data: str
+    readers: list[str]
+    inputs: dict[str, Source]
+    outputs: list[str]
+    consumers: list[str] = Field(description="The models that read its outputs.")
+
+
+class BoardRow(Shape):
+    """A model's newest periods, the last one first."""
+
+    model: str
+    owner: str
+    cadence: str
+    periods: list[PeriodRow]
+
+
+class Board(Shape):
+    """All models by period: the first thing anyone looks at."""
+
+    now: AwareDatetime
+    models: list[BoardRow]
+
+
+class Periods(Shape):
+    """A page of a model's periods, the newest first."""
+
+    model: str
+    periods: list[PeriodRow]
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class AttemptRow(Shape):
+    """An attempt of a run, as searches find it."""
+
+    run: str
+    attempt: int
+    model: str
+    period: str
+    state: str
+    cause: str
+    by: str
+    reason: str
+    version: str
+    began_at: AwareDatetime
+    ended_at: AwareDatetime | None
+    code: str | None = Field(description="The code of the failure.")
+
+
+class Attempts(Shape):
+    """A page of attempts, the newest first. A page may be empty although there are more."""
+
+    attempts: list[AttemptRow]
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class StagedFile(Shape):
+    """A file of a run's inputs, as it was selected and copied."""
+
+    name: str = Field(description="Below the run's inputs folder.")
+    source: str
+    length: int
+    etag: str
+    md5: str | None
+
+
+class InputFiles(Shape):
+    """A page of a run's input files."""
+
+    run: str
+    folder: str
+    fingerprint: str
+    files: list[StagedFile]
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class OutputFile(Shape):
+    """A file of a run's outputs, as it was verified."""
+
+    name: str
+    length: int
+    etag: str
+    sha256: str
+
+
+class OutputFiles(Shape):
+    """A page of a run's output files; none while they are not verified."""
+
+    run: str
+    attempt: int
+    folder: str | None
+    readers: list[str] = Field(description="The readers that the run's definition names.")
+    files: list[OutputFile]
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class Log(Shape):
+    """The end of what a run's job printed, line by line, secrets taken out."""
+
+    run: str
+    attempt: int
+    job: str
+    state: str
+    first_line: int = Field(description="The number of the first line here, from 1.")
+    lines: list[str]
+
+
+class IncidentRow(Shape):
+    """An incident, as a list shows it."""
+
+    key: str
+    model: str
+    period: str
+    status: str
+    kind: str
+    code: str
+    message: str
+    owner: str | None
+    run: str | None
+    first_step: str
+    occurrences: int
+    opened_at: AwareDatetime
+    resolved_at: AwareDatetime | None
+    resolved_by: str | None
+
+
+class Incidents(Shape):
+    """A page of incidents, by model and period."""
+
+    incidents: list[IncidentRow]
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class ProblemDocument(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class Interval(Shape):
+    """When a period begins and ends (UTC); the end is exclusive."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+
+
+class InputState(Shape):
+    """How one input stands."""
+
+    state: str = Field(description="arrived, partial, waiting, late or excused.")
+    since: AwareDatetime | None
+    files: int
+    bytes: int
+    blocks: str | None
+    ask_again: AwareDatetime | None
+
+
+class ReadinessDocument(Shape):
+    """Whether all inputs are complete, and if not, what blocks."""
+
+    model: str
+    period: str
+    ready: bool
+    blocks: str
+    ask_again: AwareDatetime | None
+    inputs: dict[str, InputState]
+
+
+class DecisionDocument(Shape):
+    """What Slipway would do now, and why."""
+
+    action: str
+    why: str
+    ask_again: AwareDatetime | None
+
+
+class Card(BaseModel):
+    """The card of a period: is it ready, what blocks, what is published."""
+
+    model: str
+    period: str
+    interval: Interval
+    version: str
+    readiness: ReadinessDocument
+    decision: DecisionDocument
+    active: dict[str, Any] | None = Field(description="The active run: run, attempt, stage, deadline.")
+    published: dict[str, Any] | None
+    last: dict[str, Any] | None = Field(description="How the last run ended.")
+    incident: dict[str, Any] | None
+
+
+class Step(Shape):
+    """A step that was done; times UTC."""
+
+    step: str
+    attempt: int
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
+    seconds: float
+    batches: int | None = None
+    result: Any = None
+
+
+class Run(Shape):
+    """A run: where it stands, step by step, and why it failed if it did."""
+
+    run: str
+    model: str
+    period: str
+    state: str
+    attempt: int
+    cause: dict[str, Any]
+    version: str
+    fingerprint: str
+    since: AwareDatetime
+    deadline: AwareDatetime | None
+    canceling: bool
+    failure: dict[str, Any] | None
+    failed_step: str | None
+    steps: list[Step]
+    attempts: list[dict[str, Any]]
+    incident: dict[str, Any] | None
+    links: dict[str, str | None]
+
+
+class Accepted(Shape):
+    """A change that is durable: the run that it is about."""
+
+    run: str
+    links: dict[str, str]
