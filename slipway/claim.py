@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from slipway.failure import Failed, Failure, Kind
+from slipway.period import Period
 from slipway.run import RunId
 
 Record = dict[str, Any]
@@ -75,12 +76,12 @@ class Refused(Exception):
         self.active = active
 
 
-def new_record(run: RunId) -> Record:
-    """The record of a period nobody has run yet, for its first run."""
+def new_record(model: str, period: Period) -> Record:
+    """The record of a period of which nobody has written one yet."""
     return {
         "schema": 1,
-        "model": run.model,
-        "period": str(run.period),
+        "model": model,
+        "period": str(period),
         "claim": None,
         "published": None,
         "last": None,
@@ -98,15 +99,17 @@ def reserve(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Re
     """Give the period to a planned run, before its instance is started.
 
     `plan` holds run, attempt, fingerprint, version, cause, installation. Raises Refused when another run or attempt
-    has the claim, or when this attempt is not the next one; the same plan twice is no change.
+    has the claim, when this attempt is not the next one, and for a period that was waived since the plan was made; the
+    same plan twice is no change.
     """
     run, attempt = RunId.parse(plan["run"]), plan["attempt"]
-    record = record or new_record(run)
+    record = record or new_record(run.model, run.period)
     claim, last = record["claim"], record["last"]
     if claim is not None:
         if (claim["run"], claim["attempt"]) == (plan["run"], attempt):
             return record
         raise Refused(f"{claim['run']} is active", claim["run"])
+    _not_waived(record)
     if attempt == 1 and record["numbers"].get(run.key8, 0) >= run.r:
         raise Refused(f"{plan['run']} was started before")
     if attempt > 1 and (last is None or (last["run"], last["attempt"]) != (plan["run"], attempt - 1)):
@@ -162,8 +165,13 @@ def succeed_dead_owner(record: Record | None, run: str, attempt: int, now: datet
 
 
 def resume(record: Record | None, run: str, cause: Mapping[str, Any], now: datetime) -> Record:
-    """Give the period back to its last run, as its next attempt. Raises Refused unless it failed or was canceled."""
+    """Give the period back to its last run, as its next attempt. Raises Refused unless it failed or was canceled.
+
+    `cause` of a command holds kind, by, reason and request: the same request twice is no change.
+    """
     claim, last = _claim(record), record and record["last"]
+    if record is not None and _was_asked(record, "resume", cause["request"]):
+        return record
     if claim is not None:
         raise Refused(f"{claim['run']} is active", claim["run"])
     if record is None or not last or last["run"] != run:
@@ -177,7 +185,7 @@ def resume(record: Record | None, run: str, cause: Mapping[str, Any], now: datet
         "attempt": last["attempt"] + 1,
         "cause": dict(cause),
     }
-    return reserve(record, plan, now)
+    return _asked(reserve(record, plan, now), "resume", cause, now, run=run)
 
 
 def ask(record: Record | None, request: str, plan: Mapping[str, Any], now: datetime) -> Record:
@@ -189,14 +197,14 @@ def ask(record: Record | None, request: str, plan: Mapping[str, Any], now: datet
     if claim is not None and claim["run"] != plan["run"]:
         raise Refused(f"{claim['run']} is active", claim["run"])
     reserved = reserve(record, plan, now)
-    by, reason = plan["cause"]["by"], plan["cause"]["reason"]
-    known = {"request": request, "run": plan["run"], "by": by, "reason": reason, "at": now.isoformat()}
-    return {**reserved, "asked": [*reserved["asked"], known][-REMEMBERED_REQUESTS:]}
+    return _asked(reserved, "start", {**plan["cause"], "request": request}, now, run=plan["run"])
 
 
 def answered(record: Record | None, request: str | None, by: str, reason: str, now: datetime) -> str | None:
     """The run that an equal request was given before: by its id, or without one the same words within a minute."""
     for known in record["asked"] if record else ():
+        if known.get("what", "start") != "start":
+            continue
         same_words = (known["by"], known["reason"]) == (by, reason)
         recent = now - datetime.fromisoformat(known["at"]) < SAME_REQUEST
         if known["request"] == request or (request is None and same_words and recent):
@@ -315,16 +323,42 @@ def check_end(claim: Mapping[str, Any], state: End) -> None:
         raise Refused(f"{claim['run']} is {claim['stage']}: it is rolled forward and cannot be {state}", claim["run"])
 
 
-def wish_cancel(record: Record | None, run: str, by: str, reason: str, now: datetime) -> Record:
-    """Note that a person wants the active run ended. Raises Refused when it is not active or is being published."""
+def wish_cancel(record: Record | None, run: str, cause: Mapping[str, Any], now: datetime) -> Record:
+    """Note that a person wants the active run ended. Raises Refused when it is not active or is being published.
+
+    The first wish stands, and the same request twice is no change, also when the run has ended by it.
+    """
     claim = _claim(record)
+    if record is not None and _was_asked(record, "cancel", cause["request"]):
+        return record
     if record is None or claim is None or claim["run"] != run:
         raise Refused(f"{run} is not active", claim["run"] if claim else None)
     if claim["stage"] in DELIVERING:
         raise Refused(f"{run} is being published and can no longer be canceled; publish another run over it", run)
     if record["cancel"] is not None:
         return record
-    return {**record, "cancel": {"run": run, "by": by, "reason": reason, "at": now.isoformat()}}
+    return _asked({**record, "cancel": {"run": run, **_said(cause, now)}}, "cancel", cause, now, run=run)
+
+
+def waive(record: Record | None, model: str, period: Period, cause: Mapping[str, Any], now: datetime) -> Record:
+    """Note that the period needs no run: none starts until it is reopened. The first waiver stands.
+
+    Raises Refused beside an active run, and for what is published.
+    """
+    record = record or new_record(model, period)
+    if record["waived"] or _was_asked(record, "waive", cause["request"]):
+        return record
+    _not_active(record)
+    if record["published"]:
+        raise Refused(f"{record['published']['run']} is published: retract it before {period} is waived")
+    return _asked({**record, "waived": _said(cause, now)}, "waive", cause, now)
+
+
+def reopen(record: Record | None, cause: Mapping[str, Any], now: datetime) -> Record | None:
+    """Take a waiver back; no change for a period that is not waived."""
+    if record is None or not record["waived"] or _was_asked(record, "reopen", cause["request"]):
+        return record
+    return _asked({**record, "waived": None}, "reopen", cause, now)
 
 
 def judge(record: Record | None, token: str, code: str) -> str:
@@ -418,3 +452,31 @@ def _unheard(claim: Mapping[str, Any]) -> datetime:
 
 def _claim(record: Record | None) -> Record | None:
     return record["claim"] if record else None
+
+
+def _not_active(record: Record) -> None:
+    if claim := record["claim"]:
+        raise Refused(f"{claim['run']} is active", claim["run"])
+
+
+def _not_waived(record: Record) -> None:
+    if waived := record["waived"]:
+        raise Refused(f"{record['period']} is waived by {waived['by']}: reopen it first")
+
+
+def _said(cause: Mapping[str, Any], now: datetime) -> Record:
+    """Who decided, why, and when."""
+    return {"by": cause["by"], "reason": cause["reason"], "at": now.isoformat()}
+
+
+def _asked(record: Record, what: str, cause: Mapping[str, Any], now: datetime, **facts: Any) -> Record:
+    """The record that remembers what a person asked of it: who, why, when, and by which request."""
+    known = {"what": what, "request": cause["request"] or "", **_said(cause, now), **facts}
+    return {**record, "asked": [*record["asked"], known][-REMEMBERED_REQUESTS:]}
+
+
+def _was_asked(record: Record, what: str, request: str | None) -> bool:
+    """Whether this very request was carried out before, whatever others have changed since."""
+    return bool(request) and any(
+        (known.get("what", "start"), known["request"]) == (what, request) for known in record["asked"]
+    )

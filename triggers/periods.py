@@ -46,6 +46,7 @@ def _card(model: str, text: str) -> dict[str, Any]:
         "active": {key: record["claim"][key] for key in shown} if record and record["claim"] else None,
         "published": record["published"] if record else None,
         "last": record["last"] if record else None,
+        "waived": record["waived"] if record else None,
         "incident": incident and {key: incident[key] for key in ("key", "status", "code", "message", "opened_at")},
     }
 

@@ -20,6 +20,11 @@ def at(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def by(name: str, reason: str = "it was wrong", request: str | None = None) -> dict[str, Any]:
+    """Build what is kept of why a person changes something, and of the request it came with."""
+    return {"kind": "request", "by": name, "reason": reason, "request": request}
+
+
 def a_document(**fields: Any) -> dict[str, Any]:
     """Build a definition's document: a monthly model with one marked input, unless told otherwise."""
     document: dict[str, Any] = {

@@ -29,17 +29,19 @@ from slipway.claim import (
     move,
     orphan_ended,
     owned,
+    reopen,
     reserve,
     resume,
     succeed_dead_owner,
     take,
     unheard,
+    waive,
     wish_cancel,
 )
 from slipway.failure import Failed
 from slipway.period import Period
 from slipway.run import RunId
-from tests.unit.builders import NOON
+from tests.unit.builders import NOON, by
 
 RUN = RunId("flight-delay", Period.parse("2013-01"), "0a1b2c3d").text
 OTHER = RunId("flight-delay", Period.parse("2013-01"), "ffffffff").text
@@ -178,7 +180,7 @@ def test_who_does_not_hold_the_claim_is_told_so(record: Record | None) -> None:
 
 def test_a_wish_to_cancel_meets_the_owner_at_its_next_step() -> None:
     """Cancelling is a wish in the record, never an event alone."""
-    record = wish_cancel(a_record(Stage.RUNNING), RUN, "ann", "wrong month", NOON)
+    record = wish_cancel(a_record(Stage.RUNNING), RUN, by("ann", "wrong month"), NOON)
 
     with pytest.raises(Failed, match="Canceled by ann: wrong month") as failed:
         owned(record, "one")
@@ -188,16 +190,16 @@ def test_a_wish_to_cancel_meets_the_owner_at_its_next_step() -> None:
 
 def test_a_first_wish_stands() -> None:
     """Cancelled twice, the run keeps the first person and reason."""
-    record = wish_cancel(a_record(), RUN, "ann", "wrong month", NOON)
+    record = wish_cancel(a_record(), RUN, by("ann", "wrong month"), NOON)
 
-    assert wish_cancel(record, RUN, "bob", "me too", NOON) is record
+    assert wish_cancel(record, RUN, by("bob", "me too"), NOON) is record
 
 
 @pytest.mark.parametrize("stage", [pytest.param(stage, id=stage) for stage in DELIVERING])
 def test_nothing_is_canceled_once_its_publication_began(stage: Stage) -> None:
     """From `publishing` on there is no way back, and people are told what to do in its place."""
     with pytest.raises(Refused, match="publish another run"):
-        wish_cancel(a_record(stage), RUN, "ann", "wrong month", NOON)
+        wish_cancel(a_record(stage), RUN, by("ann", "wrong month"), NOON)
 
 
 @pytest.mark.parametrize(
@@ -274,13 +276,13 @@ def test_what_is_on_its_way_to_readers_is_not_begun_again(stage: Stage) -> None:
 def test_only_the_last_run_is_resumed_and_only_if_it_did_not_end_well(record: Record | None, refusal: str) -> None:
     """What was published, or is no longer wanted, is asked for anew."""
     with pytest.raises(Refused, match=refusal):
-        resume(record, RUN, {"kind": "resume", "by": "ann", "reason": "quota is back"}, NOON)
+        resume(record, RUN, by("ann", "quota is back"), NOON)
 
 
 @pytest.mark.parametrize("state", [End.FAILED, End.CANCELED])
 def test_resuming_is_the_next_attempt_of_the_same_run_with_the_persons_reason(state: End) -> None:
     """Its inputs and definition stay; the automatic attempts are counted anew."""
-    claim = resume(an_ended(state), RUN, {"kind": "resume", "by": "ann", "reason": "quota is back"}, NOON)["claim"]
+    claim = resume(an_ended(state), RUN, by("ann", "quota is back"), NOON)["claim"]
 
     assert (claim["run"], claim["attempt"], claim["automatic"]) == (RUN, 2, 1)
     assert (claim["fingerprint"], claim["version"]) == ("f" * 64, "0123456789ab")
@@ -309,7 +311,7 @@ def test_beginning_to_deliver_gives_a_new_generation_once() -> None:
 
 def test_a_canceled_run_is_not_delivered() -> None:
     """The wish came before the publication began."""
-    record = wish_cancel(a_record(Stage.VERIFYING), RUN, "ann", "wrong month", NOON)
+    record = wish_cancel(a_record(Stage.VERIFYING), RUN, by("ann", "wrong month"), NOON)
 
     with pytest.raises(Failed, match="Canceled by ann"):
         begin_delivery(record, "one", NOON)
@@ -385,7 +387,11 @@ def test_ending_twice_adds_only_the_jobs_that_are_left() -> None:
         pytest.param(a_record(Stage.PUBLISHING), "one", "no-answer", "delivering", id="only the answer was lost"),
         pytest.param(a_record(Stage.PUBLISHED), "one", "no-answer", "delivering", id="published, the answer lost"),
         pytest.param(
-            wish_cancel(a_record(), RUN, "ann", "no", NOON), "one", "job-failed", "canceled", id="a person wished so"
+            wish_cancel(a_record(), RUN, by("ann", "no"), NOON),
+            "one",
+            "job-failed",
+            "canceled",
+            id="a person wished so",
         ),
         pytest.param(a_record(), "one", "source-changed", "superseded", id="its inputs changed"),
         pytest.param(a_record(), "one", "job-failed", "failed", id="anything else"),
@@ -446,6 +452,78 @@ def test_a_record_does_not_grow_with_requests() -> None:
     assert record is not None
     assert len(record["asked"]) == REMEMBERED_REQUESTS
     assert record["asked"][-1]["request"] == f"key-{REMEMBERED_REQUESTS + 2}"
+
+
+# What people decide of a period
+
+PERIOD = RunId.parse(RUN).period
+
+
+def a_waived(before: Record | None = None) -> Record:
+    """Build the record of a period that ann waived."""
+    return waive(before, "flight-delay", PERIOD, by("ann", "a holiday", "key"), NOON)
+
+
+@pytest.mark.parametrize(
+    "before", [pytest.param(None, id="never run"), pytest.param(an_ended(End.FAILED), id="failed")]
+)
+def test_a_waiver_says_who_why_and_when_and_stands_until_it_is_taken_back(before: Record | None) -> None:
+    """Twice is no change, whoever says it again."""
+    record = a_waived(before)
+
+    assert record["waived"] == {"by": "ann", "reason": "a holiday", "at": NOON.isoformat()}
+    assert waive(record, "flight-delay", PERIOD, by("bob"), NOON) is record
+    reopened = reopen(record, by("bob", "it is needed"), NOON)
+    assert reopened is not None
+    assert reopened["waived"] is None
+    assert [(known["what"], known["by"]) for known in reopened["asked"]] == [("waive", "ann"), ("reopen", "bob")]
+    assert reopen(reopened, by("bob"), NOON) is reopened
+    assert reopen(None, by("bob"), NOON) is None
+
+
+def test_a_request_that_comes_again_late_undoes_nothing_that_was_decided_since() -> None:
+    """RR-1: its answer was lost, another person decided otherwise, and then the client sends it again."""
+    record = reopen(a_waived(), by("bob"), NOON)
+
+    assert waive(record, "flight-delay", PERIOD, by("ann", "a holiday", "key"), NOON) is record
+
+
+@pytest.mark.parametrize(
+    ("record", "active"),
+    [
+        pytest.param(a_record(Stage.RUNNING), RUN, id="beside an active run"),
+        pytest.param(an_ended(End.SUCCEEDED), None, id="published"),
+    ],
+)
+def test_what_runs_or_is_published_is_not_waived(record: Record, active: str | None) -> None:
+    """A waiver says that nothing is needed; what is there would say otherwise."""
+    with pytest.raises(Refused) as refused:
+        a_waived(record)
+
+    assert refused.value.active == active
+
+
+def test_no_run_starts_for_a_waived_period_however_it_was_decided() -> None:
+    """Not one that was decided on before the waiver, not by hand, and none goes on: it is reopened first."""
+    record = a_waived(an_ended(End.FAILED))
+
+    for change in (
+        lambda: reserve(record, a_plan(OTHER), NOON),
+        lambda: ask(record, "another", a_plan(OTHER), NOON),
+        lambda: resume(record, RUN, by("ann"), NOON),
+    ):
+        with pytest.raises(Refused, match="waived by ann"):
+            change()
+
+
+def test_a_command_about_a_run_is_carried_out_once_for_a_request() -> None:
+    """RR-1: sent again by its key when the run has ended since, it changes nothing and is not refused."""
+    resumed = resume(an_ended(End.FAILED), RUN, by("ann", request="key"), NOON)
+    canceled = wish_cancel(resumed, RUN, by("ann", request="another"), NOON)
+    record = finish(canceled, RUN, 2, End.CANCELED, NOON)
+
+    assert resume(record, RUN, by("ann", request="key"), NOON) is record
+    assert wish_cancel(record, RUN, by("ann", request="another"), NOON) is record
 
 
 # What a listing shows

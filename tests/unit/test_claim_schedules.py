@@ -25,15 +25,17 @@ from slipway.claim import (
     judge,
     move,
     new_record,
+    reopen,
     reserve,
     resume,
     succeed_dead_owner,
     take,
+    waive,
     wish_cancel,
 )
 from slipway.failure import Failed
 from slipway.run import RunId
-from tests.unit.builders import NOON
+from tests.unit.builders import NOON, by
 from tests.unit.test_claim import RUN, a_plan
 
 keys = st.sampled_from(["0a1b2c3d", "ffffffff"])
@@ -81,8 +83,20 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
         """A run is wished ended."""
         run = self._run(key, number)
         holder = self._holder()
-        done = self._change(lambda seen: wish_cancel(seen, run, "ann", "no", self.now))
+        done = self._change(lambda seen: wish_cancel(seen, run, by("ann", "no"), self.now))
         assert not done or holder not in self.delivering, "what is on its way to readers was canceled"
+
+    @rule(request=st.sampled_from([None, "one", "two"]))
+    def a_person_waives(self, request: str | None) -> None:
+        """The period needs no run."""
+        model, period = RunId.parse(RUN).model, RunId.parse(RUN).period
+        self._change(lambda seen: waive(seen, model, period, by("ann", request=request), self.now))
+
+    @precondition(lambda self: self.record)
+    @rule(request=st.sampled_from([None, "one", "two"]))
+    def a_person_reopens(self, request: str | None) -> None:
+        """It needs one after all."""
+        self._change(lambda seen: reopen(seen, by("ann", request=request), self.now) or {})
 
     @precondition(lambda self: self.attempts)
     @rule(which=pick)
@@ -112,7 +126,9 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
     def an_execution_settles_its_end(self, which: int, code: str) -> None:
         """An owner, or one that believes it is, met a failure."""
         token = self._token(which)
-        self._change(lambda seen: condemn(seen, token, code, self.now) or new_record(RunId.parse(RUN)))
+        self._change(
+            lambda seen: condemn(seen, token, code, self.now) or new_record("flight-delay", RunId.parse(RUN).period)
+        )
         self._note_condemned()
 
     @precondition(lambda self: self.attempts)
@@ -186,6 +202,13 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
         if self.record and self.record["published"]:
             shown = {(retired["run"], retired["attempt"]) for retired in self.record["retired"]}
             assert (self.record["published"]["run"], self.record["published"]["attempt"]) not in shown
+
+    @invariant()
+    def what_is_waived_neither_runs_nor_is_published(self) -> None:
+        """What a person decided is undone by a person alone: see `reopen`."""
+        if self.record and self.record["waived"]:
+            assert self.record["claim"] is None
+            assert self.record["published"] is None
 
     # How it is watched
 

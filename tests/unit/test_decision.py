@@ -29,7 +29,7 @@ from slipway.incident import LATE, WILL_NOT_END, Incident, opened
 from slipway.period import Period
 from slipway.readiness import InputReadiness, Readiness, State
 from slipway.run import RunId
-from tests.unit.builders import NOON
+from tests.unit.builders import NOON, by
 from tests.unit.test_claim import OTHER, RUN, SECOND, a_plan, a_record, an_ended
 
 HOUR = timedelta(hours=1)
@@ -81,7 +81,7 @@ def a_dead(stage: Stage, automatic: int = 1) -> Record:
 
 TOLD = an_incident()
 ORPHANED = finish(a_record(), RUN, 1, End.CANCELED, NOON, orphans=("job",))
-RESUMED = take(resume(an_ended(End.FAILED), RUN, {"kind": "resume"}, NOON), RUN, 2, "two", NOON)
+RESUMED = take(resume(an_ended(End.FAILED), RUN, by("ann"), NOON), RUN, 2, "two", NOON)
 TWICE_PUBLISHED = an_ended(End.SUCCEEDED, OTHER, an_ended(End.SUCCEEDED))
 DAY_LATER = NOON + timedelta(hours=24)
 
@@ -93,7 +93,11 @@ TABLE = [
     pytest.param(a_view(ends=NOON), "start", id="the period ends this moment: start"),
     pytest.param(a_view(in_range=False), "nothing", id="before first_period: nothing"),
     pytest.param(a_view(paused=True), "nothing", id="paused: nothing"),
-    pytest.param(a_view({**new_record(RunId.parse(RUN)), "waived": {"by": "ann"}}), "nothing", id="waived: nothing"),
+    pytest.param(
+        a_view({**new_record("flight-delay", RunId.parse(RUN).period), "waived": {"by": "ann"}}),
+        "nothing",
+        id="waived: nothing",
+    ),
     # Lateness
     pytest.param(a_view(fingerprint=None, due=NOON + SECOND), "wait", id="missing a second before it is due: wait"),
     pytest.param(a_view(fingerprint=None, due=NOON), "raise_incident", id="missing when due: an incident"),
@@ -157,7 +161,9 @@ TABLE = [
     pytest.param(a_view(a_dead(Stage.RUNNING, 2)), "next_attempt", id="dead, one attempt left: next attempt"),
     pytest.param(a_view(a_dead(Stage.RUNNING, 3)), "give_up", id="dead, no attempt left: give up"),
     pytest.param(
-        a_view(wish_cancel(a_dead(Stage.RUNNING), RUN, "ann", "no", NOON)), "give_up", id="dead and canceled: give up"
+        a_view(wish_cancel(a_dead(Stage.RUNNING), RUN, by("ann", "no"), NOON)),
+        "give_up",
+        id="dead and canceled: give up",
     ),
     pytest.param(a_view(a_dead(Stage.PUBLISHING)), "roll_forward", id="PB-5 dead while publishing: roll forward"),
     pytest.param(a_view(a_dead(Stage.PUBLISHED, 9)), "roll_forward", id="RC-1 dead after it: roll forward"),
@@ -286,7 +292,7 @@ publications = st.builds(
     lambda fingerprint: {**an_ended(End.SUCCEEDED)["published"], "fingerprint": fingerprint}, fingerprints
 )
 records = st.builds(
-    lambda **fields: {**new_record(RunId.parse(RUN)), **fields},
+    lambda **fields: {**new_record("flight-delay", RunId.parse(RUN).period), **fields},
     claim=st.none() | claims,
     published=st.none() | publications,
     last=st.none() | lasts,
@@ -330,7 +336,7 @@ def views(draw: st.DrawFn) -> Seen:
 #: Ended periods with complete inputs and nothing under way or left over: here only what ran before decides.
 quiet_views = st.builds(
     lambda fingerprint, published, last, takes_corrections, on_new_data: a_view(
-        {**new_record(RunId.parse(RUN)), "published": published, "last": last},
+        {**new_record("flight-delay", RunId.parse(RUN).period), "published": published, "last": last},
         fingerprint,
         takes_corrections=takes_corrections,
         on_new_data=on_new_data,

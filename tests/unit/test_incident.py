@@ -36,7 +36,7 @@ from slipway.incident import (
     unsent,
 )
 from slipway.run import RunId
-from tests.unit.builders import NOON
+from tests.unit.builders import NOON, by
 from tests.unit.test_claim import RUN as RUN_IN_RECORD
 from tests.unit.test_claim import a_record, an_ended
 from tests.unit.test_decision import a_view
@@ -181,7 +181,7 @@ def test_only_what_was_seen_to_be_over_is_resolved() -> None:
 # What the period's record says of it
 
 LAST_WORD = an_ended(End.FAILED)
-AGAIN = take(resume(LAST_WORD, RUN_IN_RECORD, {"kind": "resume"}, NOON), RUN_IN_RECORD, 2, "two", NOON)
+AGAIN = take(resume(LAST_WORD, RUN_IN_RECORD, by("ann"), NOON), RUN_IN_RECORD, 2, "two", NOON)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ AGAIN = take(resume(LAST_WORD, RUN_IN_RECORD, {"kind": "resume"}, NOON), RUN_IN_
         ),
         pytest.param(
             "job-failed",
-            condemn(wish_cancel(AGAIN, RUN_IN_RECORD, "ann", "no", NOON), "two", "canceled", NOON),
+            condemn(wish_cancel(AGAIN, RUN_IN_RECORD, by("ann", "no"), NOON), "two", "canceled", NOON),
             f"{RUN_IN_RECORD} was canceled",
             id="a person is canceling it",
         ),
@@ -422,7 +422,7 @@ class AnyOrderOfOpeningAndResolving(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.record: Record = new_record(RunId.parse(RUN_IN_RECORD))
+        self.record: Record = new_record("flight-delay", RunId.parse(RUN_IN_RECORD).period)
         self.incident: Incident | None = None
         self.attempt = 0
         self.to_open: list[int] = []

@@ -13,7 +13,7 @@ from slipway.incident import opened, resolved
 from slipway.period import Period
 from slipway.run import RunId
 from slipway.run_view import STEPS, run_view, steps
-from tests.unit.builders import NOON
+from tests.unit.builders import NOON, by
 from tests.unit.test_claim import OTHER, RUN, a_plan, a_record, an_ended
 from tests.unit.test_incident import a_failure
 
@@ -87,7 +87,7 @@ def test_a_run_is_shown_from_the_moment_it_is_claimed() -> None:
 
 def test_a_wish_to_cancel_is_shown_until_the_run_has_ended() -> None:
     """202 does not mean that it is done."""
-    active = wish_cancel(a_record(Stage.RUNNING), RUN, "ann", "no", NOON)
+    active = wish_cancel(a_record(Stage.RUNNING), RUN, by("ann", "no"), NOON)
 
     assert a_view(active)["canceling"] is True
     assert a_view(finish(active, RUN, 1, End.CANCELED, NOON), an_end("canceled"))["canceling"] is False

@@ -9,11 +9,13 @@ from typing import Any
 import azure.functions as func
 import pytest
 
+from activities import start_run
+from tests.unit.builders import a_definition
 from triggers import runs
 from triggers.api import Principal
 
 RUN = "flight-delay--2013-01--0123abcd-1"
-CLAIM = {"run": RUN, "attempt": 2, "token": ""}
+RECORD = {"claim": {"run": RUN, "attempt": 2, "token": ""}}
 
 
 class SilentEngine:
@@ -35,8 +37,10 @@ def test_a_request_that_is_durable_is_accepted_while_the_engine_is_down(
     """The lake has the claim or the wish, and the reconciler sees to it: an error would have it sent again."""
     monkeypatch.setattr(runs, "operator", lambda _: Principal("ann", frozenset()))
     monkeypatch.setattr(runs, "settings", lambda: SimpleNamespace(public_url=None))
-    for effect, outcome in (("_reserve", CLAIM), ("_resume", CLAIM), ("_wish", {"claim": CLAIM})):
-        monkeypatch.setattr(runs, effect, lambda *_, outcome=outcome: outcome)
+    monkeypatch.setattr(runs, "once", lambda *_: {"run": RUN})
+    monkeypatch.setattr(runs, "released", lambda _: SimpleNamespace(definition=a_definition()))
+    for module in (runs, start_run):
+        monkeypatch.setattr(module, "lake", lambda: SimpleNamespace(period=lambda *_: RECORD))
     body = b'{"reason": "why not", "period": "2013-01"}' if action == "start_run_by_hand" else b'{"reason": "why not"}'
     route = {"model": "flight-delay", "run": RUN}
     request = func.HttpRequest("POST", "/", body=body, route_params=route)

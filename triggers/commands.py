@@ -1,0 +1,106 @@
+"""Decisions of people about a period or a model, over HTTP: each is one change of one record, with who, why and when.
+
+What follows from a decision is done at once, and again by the reconciler if it could not be: the record calls for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from activities import resolve_incident
+from activities.assess_period import released
+from activities.wake import wake
+from slipway import claim
+from slipway.azure.failures import failure_of
+from slipway.azure.lake import Change, lake
+from slipway.claim import Refused
+from slipway.names import InvalidName, model_name
+from slipway.period import Period, PeriodError
+from slipway.settings import settings
+from triggers.api import Problem, Reasoned, answer, body, endpoint, operator
+from triggers.requests import Answer, cause_of, idempotency_key, once
+
+bp = df.Blueprint()
+log = logging.getLogger("slipway")
+
+
+@bp.function_name("waive_period")
+@bp.route("models/{model}/periods/{period}/waive", methods=["POST"], trigger_arg_name="request")
+@endpoint
+async def waive_period(request: func.HttpRequest) -> func.HttpResponse:
+    """Note that the period needs no run; its open incident is resolved. 409 beside an active run, or if published."""
+    cause = cause_of("waive", operator(request), body(request, Reasoned), idempotency_key(request))
+    model, period = await asyncio.to_thread(_known, request)
+
+    def change(seen: dict[str, Any] | None, now: Any) -> dict[str, Any]:
+        return claim.waive(seen, model, period, cause, now)
+
+    told = await asyncio.to_thread(_decide, "waived", model, period, cause, change)
+    await asyncio.to_thread(_try, resolve_incident.act, {"model": model, "period": str(period)})
+    return _done(told)
+
+
+@bp.function_name("reopen_period")
+@bp.route("models/{model}/periods/{period}/reopen", methods=["POST"], trigger_arg_name="request")
+@bp.durable_client_input(client_name="client")
+@endpoint
+async def reopen_period(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Take a waiver back, and ask what the period needs now."""
+    cause = cause_of("reopen", operator(request), body(request, Reasoned), idempotency_key(request))
+    model, period = await asyncio.to_thread(_known, request)
+    told = await asyncio.to_thread(
+        _decide, "waived", model, period, cause, lambda seen, now: claim.reopen(seen, cause, now)
+    )
+    await wake(client, model, period)
+    return _done(told)
+
+
+def _known(request: func.HttpRequest) -> tuple[str, Period]:
+    """The model and period that the address names. Raises 404 for a model that is unknown.
+
+    One that is not released any more, or cannot be read, is known by the record of its period.
+    """
+    model, text = request.route_params["model"], request.route_params["period"]
+    found = released(model)
+    if found is not None:
+        return model, found.definition.period(text)
+    try:
+        period = Period.parse(text)
+        if lake().period(model_name(model), period) is not None:
+            return model, period
+    except (InvalidName, PeriodError):
+        pass
+    raise Problem(404, "Unknown model", f"No model named {model[:60]!r} is released here.")
+
+
+def _decide(what: str, model: str, period: Period, cause: dict[str, Any], change: Change) -> Answer:
+    """Change the period's record, once for a request; answers how it then stands (`what`). Raises 409 if refused."""
+
+    def act() -> Answer:
+        try:
+            record = lake().change_period(model, period, change)
+        except Refused as refused:
+            active = {"run": refused.active} if refused.active else {}
+            raise Problem(409, f"Cannot be {what}", str(refused), **active) from refused
+        return {"model": model, "period": str(period), what: record.get(what)}
+
+    return once(cause, {"model": model, "period": str(period)}, act)
+
+
+def _try(effect: Callable[[dict[str, Any]], object], ask: dict[str, Any]) -> None:
+    """Do at once what the reconciler would do, too: the decision stands whatever comes of it."""
+    try:
+        effect(ask)
+    except Exception as error:
+        log.warning("left to the reconciler: %s", failure_of(error), extra={"action": "left_to_reconcile"})
+
+
+def _done(told: Answer, status: int = 200) -> func.HttpResponse:
+    card = f"{settings().public_url or ''}/api/models/{told['model']}/periods/{told['period']}"
+    return answer({**told, "links": {"self": card}}, status)
