@@ -50,6 +50,8 @@ _SEARCH: Query = {
 }
 _STATUS: Query = {"status": ("Which incidents.", {"enum": ["open", "resolved", "all"]}), **_PAGE}
 
+_PERIOD = "models/{model}/periods/{period}"
+
 OPERATIONS = (
     Operation("get_board", "GET", "board", "All models by period", shapes.Board, query=_COLUMNS),
     Operation("get_models", "GET", "models", "The released models", shapes.Models, query=_PAGE),
@@ -65,4 +67,6 @@ OPERATIONS = (
     Operation("start_run_by_hand", "POST", "models/{model}/runs", "Start a run", shapes.Accepted, NewRun, 202),
     Operation("cancel_run", "POST", "runs/{run}/cancel", "Wish a run ended", shapes.Accepted, Reasoned, 202),
     Operation("resume_run", "POST", "runs/{run}/resume", "Go on with a run", shapes.Accepted, Reasoned, 202),
+    Operation("waive_period", "POST", f"{_PERIOD}/waive", "Decide that no run is needed", shapes.Decided, Reasoned),
+    Operation("reopen_period", "POST", f"{_PERIOD}/reopen", "Take a waiver back", shapes.Decided, Reasoned),
 )

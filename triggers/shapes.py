@@ -260,7 +260,17 @@ class Card(BaseModel):
     active: dict[str, Any] | None = Field(description="The active run: run, attempt, stage, deadline.")
     published: dict[str, Any] | None
     last: dict[str, Any] | None = Field(description="How the last run ended.")
+    waived: dict[str, Any] | None = Field(description="Who decided that no run is needed: by, reason, at.")
     incident: dict[str, Any] | None
+
+
+class Decided(Shape):
+    """A decision of a person about a period, as it then stands."""
+
+    model: str
+    period: str
+    waived: dict[str, Any] | None = None
+    links: dict[str, str]
 
 
 class Step(Shape):
