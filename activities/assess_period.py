@@ -9,13 +9,14 @@ import azure.durable_functions as df
 
 from activities.effects import Ask, effect
 from activities.inputs import assess_inputs, look_at_inputs, write_snapshot
-from slipway import catalog
+from slipway import catalog, paths
 from slipway.azure.lake import lake
 from slipway.catalog import Released
 from slipway.claim import End
 from slipway.decision import Decision, Seen, decide, needs_inputs
 from slipway.due import due_at, late
 from slipway.incident import Incident
+from slipway.model_state import paused
 from slipway.period import Period
 from slipway.run import RunId
 from slipway.settings import settings
@@ -105,6 +106,12 @@ def released(model: str) -> Released | None:
     return catalog.load(lake().control).models.get(model)
 
 
+def pause_of(model: str) -> dict[str, Any] | None:
+    """Who paused the model, why and when; None for one that is not paused."""
+    state = lake().control.read(paths.model_state(model))
+    return paused(state.data if state else None)
+
+
 def glance(found: Released, period: Period) -> Seen:
     """As `look`, to be shown: one look at the inputs, and one even where the decision would need none."""
     seen = _without_inputs(found, period)
@@ -132,7 +139,7 @@ def _without_inputs(found: Released, period: Period, at_odds: bool = False) -> S
     published, last = (record["published"], record["last"]) if record else (None, None)
     may_matter = at_odds or (is_late and not published) or (last and last["state"] != End.SUCCEEDED)
     due = due_at(definition, period)
-    return Seen(
+    seen = Seen(
         now=now,
         model=definition.name,
         period=period,
@@ -147,6 +154,7 @@ def _without_inputs(found: Released, period: Period, at_odds: bool = False) -> S
         record=record,
         incident=_open_incident(definition.name, period) if may_matter else None,
     )
+    return replace(seen, paused=pause_of(definition.name) is not None) if needs_inputs(seen) else seen
 
 
 def _open_incident(model: str, period: Period) -> Incident | None:

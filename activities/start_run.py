@@ -7,6 +7,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
+from activities.assess_period import pause_of
 from activities.effects import Ask, effect
 from activities.wake import start
 from slipway.azure.lake import lake
@@ -36,11 +37,14 @@ def reserved(ask: Ask) -> dict[str, Any]:
     """The claim of the run to start; empty when the record does not allow it (any more).
 
     `ask` is a decision: with `plan` to reserve a new run, with `takeover` to pass a dead owner's run to its next
-    attempt, with neither to start the instance of a claim that has not reported.
+    attempt, with neither to start the instance of a claim that has not reported. A model that was paused since the
+    decision starts nothing: the look at its inputs may have taken minutes.
     """
     run, attempt = RunId.parse(ask["run"]), ask["attempt"]
     try:
         if ask.get("plan"):
+            if pause_of(run.model):
+                return {}
             record = lake().change_period(run.model, run.period, lambda seen, now: reserve(seen, ask["plan"], now))
         elif ask.get("takeover"):
             record = lake().change_period(

@@ -170,7 +170,7 @@ def resume(record: Record | None, run: str, cause: Mapping[str, Any], now: datet
     `cause` of a command holds kind, by, reason and request: the same request twice is no change.
     """
     claim, last = _claim(record), record and record["last"]
-    if record is not None and _was_asked(record, "resume", cause["request"]):
+    if record is not None and was_asked(record, "resume", cause["request"]):
         return record
     if claim is not None:
         raise Refused(f"{claim['run']} is active", claim["run"])
@@ -185,7 +185,7 @@ def resume(record: Record | None, run: str, cause: Mapping[str, Any], now: datet
         "attempt": last["attempt"] + 1,
         "cause": dict(cause),
     }
-    return _asked(reserve(record, plan, now), "resume", cause, now, run=run)
+    return remember(reserve(record, plan, now), "resume", cause, now, run=run)
 
 
 def ask(record: Record | None, request: str, plan: Mapping[str, Any], now: datetime) -> Record:
@@ -197,7 +197,7 @@ def ask(record: Record | None, request: str, plan: Mapping[str, Any], now: datet
     if claim is not None and claim["run"] != plan["run"]:
         raise Refused(f"{claim['run']} is active", claim["run"])
     reserved = reserve(record, plan, now)
-    return _asked(reserved, "start", {**plan["cause"], "request": request}, now, run=plan["run"])
+    return remember(reserved, "start", {**plan["cause"], "request": request}, now, run=plan["run"])
 
 
 def answered(record: Record | None, request: str | None, by: str, reason: str, now: datetime) -> str | None:
@@ -329,7 +329,7 @@ def wish_cancel(record: Record | None, run: str, cause: Mapping[str, Any], now: 
     The first wish stands, and the same request twice is no change, also when the run has ended by it.
     """
     claim = _claim(record)
-    if record is not None and _was_asked(record, "cancel", cause["request"]):
+    if record is not None and was_asked(record, "cancel", cause["request"]):
         return record
     if record is None or claim is None or claim["run"] != run:
         raise Refused(f"{run} is not active", claim["run"] if claim else None)
@@ -337,7 +337,7 @@ def wish_cancel(record: Record | None, run: str, cause: Mapping[str, Any], now: 
         raise Refused(f"{run} is being published and can no longer be canceled; publish another run over it", run)
     if record["cancel"] is not None:
         return record
-    return _asked({**record, "cancel": {"run": run, **_said(cause, now)}}, "cancel", cause, now, run=run)
+    return remember({**record, "cancel": {"run": run, **said(cause, now)}}, "cancel", cause, now, run=run)
 
 
 def waive(record: Record | None, model: str, period: Period, cause: Mapping[str, Any], now: datetime) -> Record:
@@ -346,19 +346,19 @@ def waive(record: Record | None, model: str, period: Period, cause: Mapping[str,
     Raises Refused beside an active run, and for what is published.
     """
     record = record or new_record(model, period)
-    if record["waived"] or _was_asked(record, "waive", cause["request"]):
+    if record["waived"] or was_asked(record, "waive", cause["request"]):
         return record
     _not_active(record)
     if record["published"]:
         raise Refused(f"{record['published']['run']} is published: retract it before {period} is waived")
-    return _asked({**record, "waived": _said(cause, now)}, "waive", cause, now)
+    return remember({**record, "waived": said(cause, now)}, "waive", cause, now)
 
 
 def reopen(record: Record | None, cause: Mapping[str, Any], now: datetime) -> Record | None:
     """Take a waiver back; no change for a period that is not waived."""
-    if record is None or not record["waived"] or _was_asked(record, "reopen", cause["request"]):
+    if record is None or not record["waived"] or was_asked(record, "reopen", cause["request"]):
         return record
-    return _asked({**record, "waived": None}, "reopen", cause, now)
+    return remember({**record, "waived": None}, "reopen", cause, now)
 
 
 def judge(record: Record | None, token: str, code: str) -> str:
@@ -418,6 +418,24 @@ def orphan_ended(record: Record | None, job: str) -> Record:
     return {**record, "orphans": [name for name in record["orphans"] if name != job]}
 
 
+def said(cause: Mapping[str, Any], now: datetime) -> Record:
+    """Who decided, why, and when."""
+    return {"by": cause["by"], "reason": cause["reason"], "at": now.isoformat()}
+
+
+def remember(record: Record, what: str, cause: Mapping[str, Any], now: datetime, **facts: Any) -> Record:
+    """The record that remembers what a person asked of it: who, why, when, and by which request."""
+    known = {"what": what, "request": cause["request"] or "", **said(cause, now), **facts}
+    return {**record, "asked": [*record["asked"], known][-REMEMBERED_REQUESTS:]}
+
+
+def was_asked(record: Record, what: str, request: str | None) -> bool:
+    """Whether this very request was carried out before, whatever others have changed since."""
+    return bool(request) and any(
+        (known.get("what", "start"), known["request"]) == (what, request) for known in record["asked"]
+    )
+
+
 def is_dead(claim: Mapping[str, Any], now: datetime) -> bool:
     """Whether the owner failed to show life by the deadline it set itself."""
     return now >= datetime.fromisoformat(claim["deadline"])
@@ -462,21 +480,3 @@ def _not_active(record: Record) -> None:
 def _not_waived(record: Record) -> None:
     if waived := record["waived"]:
         raise Refused(f"{record['period']} is waived by {waived['by']}: reopen it first")
-
-
-def _said(cause: Mapping[str, Any], now: datetime) -> Record:
-    """Who decided, why, and when."""
-    return {"by": cause["by"], "reason": cause["reason"], "at": now.isoformat()}
-
-
-def _asked(record: Record, what: str, cause: Mapping[str, Any], now: datetime, **facts: Any) -> Record:
-    """The record that remembers what a person asked of it: who, why, when, and by which request."""
-    known = {"what": what, "request": cause["request"] or "", **_said(cause, now), **facts}
-    return {**record, "asked": [*record["asked"], known][-REMEMBERED_REQUESTS:]}
-
-
-def _was_asked(record: Record, what: str, request: str | None) -> bool:
-    """Whether this very request was carried out before, whatever others have changed since."""
-    return bool(request) and any(
-        (known.get("what", "start"), known["request"]) == (what, request) for known in record["asked"]
-    )

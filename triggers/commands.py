@@ -16,7 +16,7 @@ import azure.functions as func
 from activities import resolve_incident
 from activities.assess_period import released
 from activities.wake import wake
-from slipway import claim
+from slipway import claim, model_state, paths
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import Change, lake
 from slipway.claim import Refused
@@ -61,6 +61,32 @@ async def reopen_period(request: func.HttpRequest, client: df.DurableOrchestrati
     return _done(told)
 
 
+@bp.function_name("pause_model")
+@bp.route("models/{model}/pause", methods=["POST"], trigger_arg_name="request")
+@endpoint
+async def pause_model(request: func.HttpRequest) -> func.HttpResponse:
+    """Let the model start no run by itself; what is active goes on, and runs by hand are allowed."""
+    cause = cause_of("pause", operator(request), body(request, Reasoned), idempotency_key(request))
+    model = request.route_params["model"]
+    return _done(
+        await asyncio.to_thread(
+            _decide_of_model, model, cause, lambda seen, now: model_state.pause(seen, model, cause, now)
+        )
+    )
+
+
+@bp.function_name("unpause_model")
+@bp.route("models/{model}/unpause", methods=["POST"], trigger_arg_name="request")
+@endpoint
+async def unpause_model(request: func.HttpRequest) -> func.HttpResponse:
+    """Take a pause back. The reconciler then asks about each of its open periods: this wakes none by itself."""
+    cause = cause_of("unpause", operator(request), body(request, Reasoned), idempotency_key(request))
+    model = request.route_params["model"]
+    return _done(
+        await asyncio.to_thread(_decide_of_model, model, cause, lambda seen, now: model_state.unpause(seen, cause, now))
+    )
+
+
 def _known(request: func.HttpRequest) -> tuple[str, Period]:
     """The model and period that the address names. Raises 404 for a model that is unknown.
 
@@ -93,6 +119,18 @@ def _decide(what: str, model: str, period: Period, cause: dict[str, Any], change
     return once(cause, {"model": model, "period": str(period)}, act)
 
 
+def _decide_of_model(model: str, cause: dict[str, Any], change: Change) -> Answer:
+    """As `_decide`, of the model's own record. Raises 404 for a model that is not released."""
+    if released(model) is None:
+        raise Problem(404, "Unknown model", f"No model named {model[:60]!r} is released here.")
+
+    def act() -> Answer:
+        state = lake().control.update(paths.model_state(model), change)
+        return {"model": model, "paused": model_state.paused(state or None)}
+
+    return once(cause, {"model": model}, act)
+
+
 def _try(effect: Callable[[dict[str, Any]], object], ask: dict[str, Any]) -> None:
     """Do at once what the reconciler would do, too: the decision stands whatever comes of it."""
     try:
@@ -102,5 +140,6 @@ def _try(effect: Callable[[dict[str, Any]], object], ask: dict[str, Any]) -> Non
 
 
 def _done(told: Answer, status: int = 200) -> func.HttpResponse:
-    card = f"{settings().public_url or ''}/api/models/{told['model']}/periods/{told['period']}"
-    return answer({**told, "links": {"self": card}}, status)
+    """The answer, with the address under which people see what was decided."""
+    about = f"models/{told['model']}" + (f"/periods/{told['period']}" if "period" in told else "")
+    return answer({**told, "links": {"self": f"{settings().public_url or ''}/api/{about}"}}, status)

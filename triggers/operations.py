@@ -68,5 +68,7 @@ OPERATIONS = (
     Operation("cancel_run", "POST", "runs/{run}/cancel", "Wish a run ended", shapes.Accepted, Reasoned, 202),
     Operation("resume_run", "POST", "runs/{run}/resume", "Go on with a run", shapes.Accepted, Reasoned, 202),
     Operation("waive_period", "POST", f"{_PERIOD}/waive", "Decide that no run is needed", shapes.Decided, Reasoned),
+    Operation("pause_model", "POST", "models/{model}/pause", "Start no run by itself", shapes.Decided, Reasoned),
+    Operation("unpause_model", "POST", "models/{model}/unpause", "Take a pause back", shapes.Decided, Reasoned),
     Operation("reopen_period", "POST", f"{_PERIOD}/reopen", "Take a waiver back", shapes.Decided, Reasoned),
 )

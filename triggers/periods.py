@@ -8,7 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.assess_period import glance, released
+from activities.assess_period import glance, pause_of, released
 from slipway.azure.lake import lake
 from slipway.decision import decide
 from slipway.period import Period
@@ -47,6 +47,7 @@ def _card(model: str, text: str) -> dict[str, Any]:
         "published": record["published"] if record else None,
         "last": record["last"] if record else None,
         "waived": record["waived"] if record else None,
+        "paused": pause_of(model),
         "incident": incident and {key: incident[key] for key in ("key", "status", "code", "message", "opened_at")},
     }
 

@@ -261,15 +261,17 @@ class Card(BaseModel):
     published: dict[str, Any] | None
     last: dict[str, Any] | None = Field(description="How the last run ended.")
     waived: dict[str, Any] | None = Field(description="Who decided that no run is needed: by, reason, at.")
+    paused: dict[str, Any] | None = Field(description="Who paused the model: by, reason, at.")
     incident: dict[str, Any] | None
 
 
 class Decided(Shape):
-    """A decision of a person about a period, as it then stands."""
+    """What people decided, as it then stands: the member that was asked about is there."""
 
     model: str
-    period: str
+    period: str | None = None
     waived: dict[str, Any] | None = None
+    paused: dict[str, Any] | None = None
     links: dict[str, str]
 
 

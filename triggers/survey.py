@@ -55,7 +55,7 @@ class Memory(BaseModel):
     form: Literal[2] = Field(2, alias="schema")
     at: AwareDatetime | None = None  #: when the pass looked, by the lake's clock
     digests: dict[str, str] = {}  #: of each place with anything in it, and each open record
-    versions: dict[str, str] = {}  #: of each model, as it was released
+    versions: dict[str, str] = {}  #: of each model, as it was released, and of what people decided of it
     asks: dict[str, AwareDatetime] = {}  #: pair to when time alone calls for the question
     failing: dict[str, AwareDatetime] = {}  #: pair to since when its question fails
     sent: str = ""  #: the last incident that was offered to the sink
@@ -139,8 +139,9 @@ def _look_at_records(survey: Survey) -> None:
         incidents[model][text] = entry.metadata
     _compare(survey, states, incidents)
     survey.rows = {name: _rows(states.get(name, {}), incidents.get(name, {})) for name in survey.catalog.models}
+    decided = {entry.name: entry.etag for entry in lake().control.list("models/")}
     for name, found in survey.catalog.models.items():
-        survey.next.versions[name] = found.version
+        survey.next.versions[name] = f"{found.version} {decided.get(paths.model_state(name), '')}".rstrip()
         survey.open[name] = open_periods(found.definition, states[name], survey.now)
         survey.want((name, period) for period in _called_by_time(survey, found, states[name], incidents[name]))
         for period in survey.open[name]:
@@ -213,7 +214,10 @@ def _called_by_time(
 
 
 def _is_new(survey: Survey, model: str) -> bool:
-    """Whether the model was released since the last pass: nothing it reads has been looked at with its eyes."""
+    """Whether the model was released, paused or unpaused since the last pass.
+
+    Nothing it reads has been looked at with its eyes; and while it was paused, whatever it saw came to nothing.
+    """
     return survey.last.versions.get(model) != survey.next.versions[model]
 
 

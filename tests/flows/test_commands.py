@@ -1,4 +1,4 @@
-"""What people decide over HTTP: waive and reopen a period, and all that is refused, with reasons."""
+"""What people decide over HTTP: waive and reopen a period, pause a model, and all that is refused, with reasons."""
 
 from __future__ import annotations
 
@@ -72,10 +72,38 @@ def test_beside_an_active_run_a_period_is_not_waived_and_its_commands_are_answer
     assert yard.period(model, DAY)["active"] is None
 
 
+def test_a_paused_model_starts_nothing_by_itself_until_it_is_unpaused(yard: Yard) -> None:
+    """What is active goes on; data that land meanwhile are run after the pause, unasked; a person need not wait."""
+    model = yard.a_model("command-pause")
+    other = "2024-01-02"
+    yard.land(f"{model}/{DAY}", {"a.txt": "one"})
+    eventually(lambda: yard.period(model, DAY)["active"], 40)
+
+    status, told = decide(yard, f"{model}/pause", "pause-1")
+
+    assert (status, told["paused"]["by"], told["paused"]["reason"]) == (200, "developer", REASON["reason"])
+    first = yard.published(model, DAY)["run"]
+    yard.land(f"{model}/{other}", {"a.txt": "two"})
+    yard.reconciled()
+    card = yard.period(model, other)
+    assert (card["active"], card["readiness"]["ready"], card["paused"]) == (None, True, told["paused"])
+    assert card["decision"]["why"] == "the model is paused"
+    assert decide(yard, f"{model}/pause", reason="me too")[1]["paused"] == told["paused"], "the first pause stands"
+    assert yard.call("POST", f"models/{model}/runs", {"period": DAY, **REASON})[0] == 202
+    assert yard.published(model, DAY, other_than=first)
+
+    yard.events(off=True)
+    assert decide(yard, f"{model}/unpause")[1]["paused"] is None
+    yard.published(model, other)
+    assert decide(yard, f"{model}/pause", "pause-1") == (200, told)
+    assert yard.period(model, DAY)["paused"] is None
+
+
 PERIOD_COMMANDS = ["waive", "reopen"]
+MODEL_COMMANDS = ["pause", "unpause"]
 
 
-@pytest.mark.parametrize("command", [f"periods/{DAY}/{name}" for name in PERIOD_COMMANDS])
+@pytest.mark.parametrize("command", [*MODEL_COMMANDS, *(f"periods/{DAY}/{name}" for name in PERIOD_COMMANDS)])
 def test_a_command_asks_for_the_operators_role_a_reason_and_names_that_are_known(yard: Yard, command: str) -> None:
     """T9, RR-5: a problem document with a reason; nothing is changed."""
     model = "command-refused"
