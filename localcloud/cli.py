@@ -72,7 +72,9 @@ events_app = typer.Typer(help="Show or change what happens to events on their wa
 faults_app = typer.Typer(help="Switch faults on and off.", invoke_without_command=True)
 app.add_typer(clock_app, name="clock")
 app.add_typer(events_app, name="events")
+copies_app = typer.Typer(help="Leave asynchronous copies in the lake pending, or complete them.", no_args_is_help=True)
 app.add_typer(faults_app, name="faults")
+app.add_typer(copies_app, name="copies")
 
 talk = Console(stderr=True, highlight=False)
 #: Wide when nobody looks at it, so that programs read whole names.
@@ -338,6 +340,20 @@ def events_hold(state: StateOption = STATE) -> None:
 def events_release(state: StateOption = STATE) -> None:
     """Deliver what was held."""
     _switch(state, {"hold": False})
+
+
+@copies_app.command("hold")
+def copies_hold(state: StateOption = STATE) -> None:
+    """Leave every asynchronous copy (Copy Blob) pending from now on, as a large one is for a while."""
+    with _explained():
+        _print_json(_control(state).post("/copies", {"held": True}))
+
+
+@copies_app.command("release")
+def copies_release(state: StateOption = STATE) -> None:
+    """Complete the copies that are pending, and later ones at once."""
+    with _explained():
+        _print_json(_control(state).post("/copies", {"held": False}))
 
 
 @faults_app.callback()

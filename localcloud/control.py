@@ -56,6 +56,7 @@ def make(surroundings: Surroundings, events: Events, files: LakeView, overview: 
     app.router.add_delete("/faults", control.clear_faults)
     app.router.add_get("/events", control.events)
     app.router.add_post("/events", control.switch_events)
+    app.router.add_post("/copies", control.hold_copies)
     app.router.add_get("/files/{path:.*}", control.files)
     return app
 
@@ -154,6 +155,14 @@ class _Control:
         """Change the switches that are named."""
         self._events.switch(await request.json())
         return await self.events(request)
+
+    async def hold_copies(self, request: web.Request) -> web.Response:
+        """Leave asynchronous copies pending, or complete them: ``{"held": true}`` or false."""
+        match await request.json():
+            case {"held": bool() as held, **rest} if not rest:
+                self._files.hold_copies(held=held)
+                return web.json_response({"held": held})
+        raise ValueError('copies are held back or let go with {"held": true} or {"held": false}')
 
     async def files(self, request: web.Request) -> web.StreamResponse:
         """Show a folder of the lake (JSON for who accepts only that) or give a file's bytes."""

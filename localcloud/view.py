@@ -38,6 +38,13 @@ class LakeView:
         row = self._lake.volume.store.database.one("SELECT count(*) FROM lake_node WHERE NOT is_directory")
         return 0 if row is None else int(row[0])
 
+    def hold_copies(self, *, held: bool) -> None:
+        """Leave asynchronous copies (Copy Blob) pending from now on, or complete all that are and hold no more."""
+        if held:
+            self._lake.copies.held = True
+        else:
+            self._lake.copies.release()
+
     def open(self, path: str) -> tuple[int, BinaryIO] | None:
         """Return length and content of a file, None for a folder; raises LookupError when nothing is there."""
         filesystem, _, rest = path.partition("/")

@@ -155,6 +155,18 @@ class TestFaults:
         tree.update_access_control_recursive(acl=entry)
         assert granted() == [True, True, True]
 
+    def test_a_copy_that_stays_pending(self, cloud: LocalCloud) -> None:
+        """Until it is let go; what is copied meanwhile has no bytes."""
+        source, headers = self._blob(cloud, "from.txt")
+        target = f"{cloud.endpoints.storage_tls}/landing/to.txt"
+        cloud.control.post("/copies", {"held": True})
+        requests.put(target, headers=headers | {"x-ms-copy-source": source}, timeout=10)
+        held = requests.head(target, headers=headers, timeout=10).headers
+        cloud.control.post("/copies", {"held": False})
+        done = requests.head(target, headers=headers, timeout=10).headers
+        shown = [(one["x-ms-copy-status"], one["Content-Length"]) for one in (held, done)]
+        assert shown == [("pending", "0"), ("success", "10")]
+
     def test_a_window_of_time(self, cloud: LocalCloud) -> None:
         """By the cloud's clock."""
         now = datetime.fromisoformat(cloud.control.get("/clock")["now"])

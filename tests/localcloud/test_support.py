@@ -62,6 +62,18 @@ class Client:
         environment = "azureml://registries/azureml/environments/minimal/versions/1"
         return self.job(computeId=f"{self._workspace}/computes/cpu-cluster", environmentId=environment, **properties)
 
+    def models(self, query: str, below: str = "") -> requests.Response:
+        """List the workspace's models, or begin the upload of one."""
+        address = f"{self.where.aml}{self._workspace}/models{below}?api-version=2024-04-01&{query}"
+        given = {"Authorization": f"Bearer {self._arm}"}
+        if below:
+            return requests.post(address, json={}, headers=given, timeout=10)
+        return requests.get(address, headers=given, timeout=10)
+
+    def topic_management(self) -> requests.Response:
+        """Create a topic as Azure Resource Manager would."""
+        return requests.put(f"{self.where.eventgrid}/subscriptions/s/topics/t", json={}, timeout=10)
+
     def host(self, method: str, path: str, **query: str) -> requests.Response:
         """Ask the functions host, with its keys."""
         return requests.request(
@@ -105,6 +117,10 @@ REFUSED: dict[str, Ask] = {
     "structured message bodies": lambda ask: ask.lake("GET", "landing/f", x_ms_structured_body="XSM/1.0"),
     "CRC64 checksums": lambda ask: ask.lake("GET", "landing/f", x_ms_range_get_content_crc64="true"),
     "conditions on blob index tags": lambda ask: ask.lake("GET", "landing/f", x_ms_if_tags="a = 'b'"),
+    "startfrom in a listing of blobs": lambda ask: ask.lake(
+        "GET", "landing", "restype=container&comp=list&startFrom=a"
+    ),
+    "a SAS of the version": lambda ask: ask.lake("GET", "landing/f", SAS.replace("2024-08-04", "2019-12-12") + "&sr=b"),
     "stored access policies": lambda ask: ask.lake("GET", "landing/f", f"{SAS}&sr=b&si=policy"),
     "user delegation SAS": lambda ask: ask.lake("GET", "landing/f", f"{SAS}&sr=b&skoid=o"),
     "account SAS": lambda ask: ask.lake("GET", "landing/f", f"{SAS}&ss=b&srt=o"),
@@ -129,10 +145,16 @@ REFUSED: dict[str, Ask] = {
     "outputs that register themselves as data assets": lambda ask: ask.whole_job(
         outputs={"o": {"jobOutputType": "uri_folder", "assetName": "a"}}
     ),
+    "https:// data": lambda ask: ask.whole_job(inputs={"i": {"jobInputType": "uri_file", "uri": "https://h/f"}}),
+    "wasbs:// data": lambda ask: ask.whole_job(inputs={"i": {"jobInputType": "uri_file", "uri": "wasbs://c@a/f"}}),
+    "the query parameter": lambda ask: ask.models("stage=Production"),
+    "pending uploads of type": lambda ask: ask.models("", "/m/versions/1/startPendingUpload"),
     # Event Grid
     "access keys of topics": lambda ask: ask.topic(aeg_sas_key="k"),
     "shared access signatures of topics": lambda ask: ask.topic(aeg_sas_token="t"),
     "CloudEvents in binary content mode": lambda ask: ask.topic(ce_specversion="1.0"),
+    "channels of partner namespaces": lambda ask: ask.topic(aeg_channel_name="c"),
+    "topics and subscriptions are declared in localcloud.yaml": lambda ask: ask.topic_management(),
     # Functions and Durable Functions
     "the binding blob": lambda ask: ask.host("GET", "api/bound"),
     "the retry decorator": lambda ask: ask.host("GET", "api/retried"),
