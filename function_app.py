@@ -37,9 +37,21 @@ from activities import (
     write_manifest,
 )
 from orchestrators import await_job, end_job, evaluate_period, run_model, stage_inputs, verify_outputs
-from triggers import commands, data_landed, job_changed, models, openapi, periods, reconcile, run_files, runs, search
+from triggers import (
+    commands,
+    data_landed,
+    history,
+    job_changed,
+    models,
+    openapi,
+    periods,
+    reconcile,
+    run_files,
+    runs,
+    search,
+)
 
-TRIGGERS = (data_landed, job_changed, reconcile, runs, periods, commands, models, search, run_files, openapi)
+TRIGGERS = (data_landed, job_changed, reconcile, runs, periods, commands, history, models, search, run_files, openapi)
 ORCHESTRATORS = (evaluate_period, run_model, stage_inputs, await_job, verify_outputs, end_job)
 ACTIVITIES = (
     announce_outputs,

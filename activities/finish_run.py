@@ -7,6 +7,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
+from activities import engine_history
 from activities.effects import Ask, effect
 from activities.wake import wake
 from slipway.azure.lake import lake
@@ -24,6 +25,7 @@ async def finish_run(ask: Ask, client: df.DurableOrchestrationClient) -> dict[st
     if "failure" not in answer:
         run = RunId.parse(ask["run"])
         await wake(client, run.model, run.period)
+        await engine_history.keep(client, run, ask["attempt"])
     return answer
 
 

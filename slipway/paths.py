@@ -48,6 +48,7 @@ LAYOUT: dict[Filesystem, dict[str, str]] = {
         "control_folder": "runs/{model}/{period}/{run}",
         "run_file": "runs/{model}/{period}/{run}/run.json",
         "attempt_record": "runs/{model}/{period}/{run}/record-{attempt}.json",
+        "engine_history": "runs/{model}/{period}/{run}/history-{attempt}.json",
         "snapshot_index": "runs/{model}/{period}/{run}/snapshot/index.json",
         "snapshot_part": "runs/{model}/{period}/{run}/snapshot/part-{number}.json",
         "listed_outputs": "runs/{model}/{period}/{run}/outputs-{attempt}/listed-{number}.json",
@@ -203,6 +204,11 @@ def run_file(run: RunId) -> str:
 def attempt_record(run: RunId, attempt: int) -> str:
     """How an attempt ended, written once."""
     return _build("control", "attempt_record", run=run, attempt=attempt)
+
+
+def engine_history(run: RunId, attempt: int) -> str:
+    """What the engine knew of an attempt when it ended, written once."""
+    return _build("control", "engine_history", run=run, attempt=attempt)
 
 
 def snapshot_index(run: RunId) -> str:

@@ -68,7 +68,7 @@ async def start_run_by_hand(request: func.HttpRequest, client: df.DurableOrchest
 async def get_run(request: func.HttpRequest) -> func.HttpResponse:
     """The run: its state, its steps with their times, its links, and why it failed if it did."""
     reader(request)
-    return answer(await asyncio.to_thread(_view, run_of(request)))
+    return answer(await asyncio.to_thread(view_of, run_of(request)))
 
 
 @bp.function_name("cancel_run")
@@ -191,7 +191,8 @@ def _resume(run: RunId, cause: dict[str, Any]) -> Answer:
     return {"run": run.text}
 
 
-def _view(run: RunId) -> dict[str, Any]:
+def view_of(run: RunId) -> dict[str, Any]:
+    """The run as people are shown it. Raises 404 for one that is not known."""
     record = lake().period(run.model, run.period)
     folder = f"{paths.control_folder(run)}/"
     found = lake().control.list(folder)

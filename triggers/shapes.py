@@ -261,6 +261,9 @@ class Card(BaseModel):
     published: dict[str, Any] | None
     last: dict[str, Any] | None = Field(description="How the last run ended.")
     waived: dict[str, Any] | None = Field(description="Who decided that no run is needed: by, reason, at.")
+    retracted: dict[str, Any] | None = Field(
+        description="What was published and is no more: run, attempt, generation, by, reason, at."
+    )
     paused: dict[str, Any] | None = Field(description="Who paused the model: by, reason, at.")
     incident: dict[str, Any] | None
 
@@ -271,6 +274,7 @@ class Decided(Shape):
     model: str
     period: str | None = None
     waived: dict[str, Any] | None = None
+    retracted: dict[str, Any] | None = None
     paused: dict[str, Any] | None = None
     links: dict[str, str]
 
@@ -314,3 +318,24 @@ class Accepted(Shape):
 
     run: str
     links: dict[str, str]
+
+
+class Entry(Shape):
+    """A task of a run that ended."""
+
+    attempt: int
+    what: str = Field(description="The activity, as history names it.")
+    began_at: AwareDatetime
+    ended_at: AwareDatetime
+    outcome: str = Field(description="done; failure: it said why it could not; failed: it raised.")
+    error: str | None
+    tries: int = Field(description="Which try of its story it was.")
+    source: str = Field(description="engine, or receipt where the engine has forgotten.")
+
+
+class History(Shape):
+    """Everything that was tried in a run, by the time it began."""
+
+    run: str
+    state: str
+    timeline: list[Entry]

@@ -112,6 +112,19 @@ def test_files_and_log_of_a_run(yard: Yard, model: str) -> None:
     assert shown(yard, "get_run_outputs", f"runs/{failed}/outputs")["files"] == []
 
 
+def test_a_history_tells_everything_that_was_tried(yard: Yard, model: str) -> None:
+    """From the engine while it remembers, and what is kept beside the run says the same afterwards."""
+    run = yard.period(model, BROKEN)["last"]["run"]
+    history = shown(yard, "get_run_history", f"runs/{run}/history")["timeline"]
+    told = {entry["what"]: entry for entry in history}
+    assert {"claim_run", "plan_staging", "copy_batch", "submit_job", "read_job", "judge_failure"} <= set(told)
+    assert told["read_job"]["outcome"] == "failure"
+    assert "job-failed" in told["read_job"]["error"]
+    assert [entry["began_at"] for entry in history] == sorted(entry["began_at"] for entry in history)
+    kept = f"runs/{model}/{BROKEN}/{run}/history-1.json"
+    eventually(lambda: any(one.name == kept for one in yard.lake("app", "control").get_paths(kept.rpartition("/")[0])))
+
+
 def test_incidents(yard: Yard, model: str) -> None:
     """The open ones unless asked otherwise."""
     open_ = shown(yard, "get_incidents", "incidents?limit=500")["incidents"]
