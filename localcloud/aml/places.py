@@ -5,6 +5,7 @@ Source: REST reference, Datastores - Get, Compute - Get.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
@@ -13,16 +14,37 @@ from localcloud.aml.door import WORKSPACE, Door, check_query
 from localcloud.aml.errors import not_found
 from localcloud.aml.names import PROVIDER, Workspace
 from localcloud.aml.uris import DEFAULT_DATASTORE, Datastores
+from localcloud.clock import Clock
+from localcloud.lake.rules import Lake
+
+#: How long a signature for the workspace's own container holds.
+_SECRET_TIME = timedelta(hours=8)
 
 
 class PlaceRoutes:
-    """The handlers of datastores and computes; ``nodes`` is how many jobs a compute runs at once."""
+    """The handlers of datastores and computes; ``nodes`` is how many jobs a compute runs at once,
+    ``storage`` the account's address over TLS.
+    """
 
-    def __init__(self, workspace: Workspace, datastores: Datastores, computes: list[str], nodes: int) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        datastores: Datastores,
+        computes: list[str],
+        nodes: int,
+        lake: Lake,
+        storage: str,
+        clock: Clock,
+    ) -> None:
         self._workspace = workspace
         self._datastores = datastores
         self._computes = computes
         self._nodes = nodes
+        self._lake = lake
+        self._clock = clock
+        # Clients make the account's address of its name, https://NAME.blob.SUFFIX, which leads out of this machine; the
+        # fragment keeps what they append out of the address.
+        self._account = f"{storage.removeprefix('https://')}#"
 
     def add_to(self, app: web.Application, door: Door) -> None:
         """Add the routes."""
@@ -30,6 +52,8 @@ class PlaceRoutes:
         app.router.add_get(f"{WORKSPACE}/computes/{{name}}", door.opens("GetCompute", self._compute))
         app.router.add_get(f"{WORKSPACE}/datastores", door.opens("ListDatastores", self._list_datastores))
         app.router.add_get(f"{WORKSPACE}/datastores/{{name}}", door.opens("GetDatastore", self._datastore))
+        secrets = f"{WORKSPACE}/datastores/{{name}}/listSecrets"
+        app.router.add_post(secrets, door.opens("ListDatastoreSecrets", self._secrets))
 
     async def _list_computes(self, request: web.Request) -> web.Response:
         check_query(request)
@@ -55,6 +79,15 @@ class PlaceRoutes:
         if name != DEFAULT_DATASTORE and name not in self._datastores.filesystems:
             raise not_found("Datastore", name)
         return web.json_response(self._datastore_document(name))
+
+    async def _secrets(self, request: web.Request) -> web.Response:
+        """Give a signature for the workspace's own container, to which clients upload; the others have no secret."""
+        name = request.match_info["name"]
+        if name != DEFAULT_DATASTORE:
+            raise not_found("Datastore secrets", name)
+        expiry = self._clock.now() + _SECRET_TIME
+        token = self._lake.container_sas(self._datastores.default, "rcwdl", expiry)
+        return web.json_response({"secretsType": "Sas", "sasToken": token})
 
     def _compute_document(self, name: str) -> dict[str, Any]:
         scale = {"minNodeCount": 0, "maxNodeCount": self._nodes, "nodeIdleTimeBeforeScaleDown": "PT2M"}
@@ -100,7 +133,7 @@ class PlaceRoutes:
             "type": f"{PROVIDER}/workspaces/datastores",
             "properties": {
                 **kind,
-                "accountName": self._datastores.account,
+                "accountName": self._account,
                 "endpoint": "core.windows.net",
                 "protocol": "https",
                 "isDefault": name == DEFAULT_DATASTORE,

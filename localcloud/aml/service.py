@@ -85,7 +85,7 @@ class AzureML:
             JobRoutes(workspace, rulebook, jobs, journal, self._cluster, clock),
             HistoryRoutes(workspace, jobs, self._cluster, clock, secrets.signing_key),
             AssetRoutes(workspace, assets, lake, clock, endpoints.storage),
-            PlaceRoutes(workspace, datastores, declared.compute, declared.nodes),
+            PlaceRoutes(workspace, datastores, declared.compute, declared.nodes, lake, endpoints.storage_tls, clock),
             MetricsRoutes(workspace, jobs),
         ):
             routes.add_to(self.app, door)
