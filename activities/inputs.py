@@ -86,9 +86,9 @@ def _list(folder: Folder) -> Listing:
 
 
 def publication(model: str, period: Period) -> Publication | None:
-    """What a model has published for a period, as its pointer and manifest say; None where nothing is."""
+    """What a model has published for a period, as its pointer and manifest say; None where nothing is, or no more."""
     pointer = lake().models.read(paths.pointer(model, period))
-    manifest = lake().models.read(f"{pointer.data['folder']}/{MANIFEST}") if pointer else None
+    manifest = lake().models.read(f"{pointer.data['folder']}/{MANIFEST}") if pointer and pointer.data["run"] else None
     if pointer is None or manifest is None:
         return None
     outputs: dict[str, list[Entry]] = {}

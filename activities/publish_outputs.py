@@ -8,12 +8,11 @@ import azure.durable_functions as df
 
 from activities.effects import Ask, claim_of, run_step
 from activities.grant_readers import reader_ids
+from activities.point import point
 from slipway import access, catalog, paths
 from slipway.azure.lake import lake
 from slipway.claim import DELIVERING, Record, begin_delivery, delivered
-from slipway.failure import Failed, Failure, Kind
-from slipway.manifest import MANIFEST
-from slipway.period import Period
+from slipway.pointer import to_outputs
 from slipway.run import RunId
 
 bp = df.Blueprint()
@@ -41,26 +40,7 @@ def deliver(record: Record) -> dict[str, Any]:
     readers = reader_ids(catalog.pinned(lake().control, run.model, claim["version"]))
     lake().models.set_acl(folder, access.open_outputs(readers))
     _open_pointers(run.model, readers)
-    lake().models.set_acl(paths.published_folder(run.model), access.published(readers))  # the readers may have changed
-    pointer = {
-        "schema": 1,
-        "model": run.model,
-        "period": str(run.period),
-        "run": claim["run"],
-        "attempt": attempt,
-        "generation": claim["generation"],
-        "fingerprint": claim["fingerprint"],
-        "version": claim["version"],
-        "folder": folder,
-        "manifest": f"{folder}/{MANIFEST}",
-    }
-    stands = lake().models.update(paths.pointer(run.model, run.period), lambda seen, _: over_smaller(seen, pointer))
-    if (stands["run"], stands["attempt"]) != (claim["run"], attempt):
-        message = (
-            f"The pointer of {run.model} {run.period} names {stands['run']}, with generation {stands['generation']}."
-        )
-        raise Failed(Failure(Kind.SLIPWAY, "pointer-ahead", message))
-    lake().models.update(paths.latest(run.model), lambda seen, _: over_earlier(seen, pointer))
+    point(to_outputs(claim))
     lake().change_period(run.model, run.period, lambda seen, now: delivered(seen, claim["run"], attempt, folder, now))
     return {"folder": folder, "generation": claim["generation"]}
 
@@ -74,15 +54,3 @@ def _open_pointers(model: str, pinned: list[str]) -> None:
     readers = reader_ids(known.definition) if known else pinned
     lake().models.make_folder(paths.published_folder(model), access.published(readers))
     lake().models.set_acl(paths.published_folder(model), access.published(readers))
-
-
-def over_smaller(seen: Record | None, pointer: Record) -> Record | None:
-    """The pointer, if it is newer than the one that stands; None leaves that. Its generation never decreases."""
-    return pointer if seen is None or seen["generation"] < pointer["generation"] else None
-
-
-def over_earlier(seen: Record | None, pointer: Record) -> Record | None:
-    """The pointer, if its period is later than that of the one that stands, or it is newer for the same period."""
-    if seen is None or Period.parse(seen["period"]) < Period.parse(pointer["period"]):
-        return pointer
-    return over_smaller(seen, pointer) if seen["period"] == pointer["period"] else None

@@ -90,6 +90,8 @@ def new_record(model: str, period: Period) -> Record:
         "asked": [],
         "cancel": None,
         "waived": None,
+        "retracted": None,
+        "declined": {},
         "retired": [],
         "orphans": [],
     }
@@ -99,8 +101,8 @@ def reserve(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Re
     """Give the period to a planned run, before its instance is started.
 
     `plan` holds run, attempt, fingerprint, version, cause, installation. Raises Refused when another run or attempt
-    has the claim, when this attempt is not the next one, and for a period that was waived since the plan was made; the
-    same plan twice is no change.
+    has the claim, when this attempt is not the next one, and where a person decided otherwise since the plan was made;
+    the same plan twice is no change.
     """
     run, attempt = RunId.parse(plan["run"]), plan["attempt"]
     record = record or new_record(run.model, run.period)
@@ -110,6 +112,8 @@ def reserve(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Re
             return record
         raise Refused(f"{claim['run']} is active", claim["run"])
     _not_waived(record)
+    if plan["cause"]["kind"] == "data" and (why := declined(record, plan["fingerprint"])):
+        raise Refused(why)
     if attempt == 1 and record["numbers"].get(run.key8, 0) >= run.r:
         raise Refused(f"{plan['run']} was started before")
     if attempt > 1 and (last is None or (last["run"], last["attempt"]) != (plan["run"], attempt - 1)):
@@ -286,6 +290,8 @@ def delivered(record: Record | None, run: str, attempt: int, folder: str, now: d
     return {
         **record,
         "published": {**published, "folder": folder, "at": now.isoformat()},
+        "retracted": None,
+        "declined": {},
         "retired": retired,
         "claim": {**claim, "stage": Stage.PUBLISHED, "deadline": deadline},
     }
@@ -416,6 +422,45 @@ def orphan_ended(record: Record | None, job: str) -> Record:
     """A job without a run was seen ended."""
     assert record is not None
     return {**record, "orphans": [name for name in record["orphans"] if name != job]}
+
+
+def retract(record: Record | None, cause: Mapping[str, Any], now: datetime) -> Record:
+    """Take what is published away from readers: a new generation that names nothing, and its set is to be closed.
+
+    From the same inputs nothing is run again unasked: see `declined`. Raises Refused beside an active run, which may
+    be publishing, and where nothing was ever published; what is retracted already stays so.
+    """
+    if record is not None and was_asked(record, "retract", cause["request"]):
+        return record
+    if record is not None:
+        _not_active(record)
+        if record.get("retracted"):
+            return record
+    published = record and record["published"]
+    if record is None or not published:
+        raise Refused("nothing is published")
+    generation, run = record["generation"] + 1, published["run"]
+    gone = {key: published[key] for key in ("run", "attempt", "fingerprint", "version")}
+    why = f"{run} was retracted by {cause['by']}"
+    to_close = {"run": run, "attempt": published["attempt"], "close_after": now.isoformat(), "why": why}
+    changed = {
+        **record,
+        "generation": generation,
+        "published": None,
+        "retracted": {**gone, **said(cause, now), "generation": generation},
+        "declined": {**record.get("declined", {}), published["fingerprint"]: why},
+        "retired": [*record["retired"], to_close],
+    }
+    return remember(changed, "retract", cause, now, run=run)
+
+
+def declined(record: Mapping[str, Any], fingerprint: str) -> str | None:
+    """Why nothing is run unasked from these inputs, if a person decided against what came of them.
+
+    It holds until something else is published: of other inputs, or by a person.
+    """
+    why: str | None = record.get("declined", {}).get(fingerprint)
+    return why
 
 
 def said(cause: Mapping[str, Any], now: datetime) -> Record:

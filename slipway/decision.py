@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from slipway.claim import DELIVERING, START_AGAIN, End, Record, is_dead, unheard
+from slipway.claim import DELIVERING, START_AGAIN, End, Record, declined, is_dead, unheard
 from slipway.incident import Incident, over
 from slipway.period import Period
 from slipway.readiness import Readiness
@@ -112,7 +112,11 @@ def _leftovers(seen: Seen, record: Record) -> Decision | None:
     for retired in record["retired"]:
         if seen.now >= datetime.fromisoformat(retired["close_after"]):
             return Decision(
-                "close_outputs", "superseded, and its grace is over", None, retired["run"], retired["attempt"]
+                "close_outputs",
+                retired.get("why", "superseded, and its grace is over"),
+                None,
+                retired["run"],
+                retired["attempt"],
             )
     if record["orphans"]:
         return Decision("end_jobs", "jobs whose run has ended may still run", seen.now + ORPHAN_AGAIN)
@@ -170,6 +174,8 @@ def _by_inputs(seen: Seen) -> Decision:
     again = seen.readiness.ask_again
     if published and published["fingerprint"] == seen.fingerprint:
         return Decision("nothing", f"{published['run']} is published from these inputs", again, published["run"])
+    if why := declined(record, seen.fingerprint):
+        return Decision("nothing", f"{why}; start a run by hand, or correct the data", again)
     if last and last["fingerprint"] == seen.fingerprint and last["state"] != End.SUPERSEDED:
         how = "was canceled" if last["state"] == End.CANCELED else last["state"]
         why = f"{last['run']} {how} with these inputs; a person may resume it"

@@ -13,7 +13,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import resolve_incident
+from activities import close_outputs, resolve_incident
 from activities.assess_period import released
 from activities.wake import wake
 from slipway import claim, model_state, paths
@@ -59,6 +59,24 @@ async def reopen_period(request: func.HttpRequest, client: df.DurableOrchestrati
     )
     await wake(client, model, period)
     return _done(told)
+
+
+@bp.function_name("retract_period")
+@bp.route("models/{model}/periods/{period}/retract", methods=["POST"], trigger_arg_name="request")
+@endpoint
+async def retract_period(request: func.HttpRequest) -> func.HttpResponse:
+    """Make what is published invisible, at once. 202: it is decided for good, and what cannot be done now is done soon.
+
+    409 while a run is active, and where nothing is published. The same data start no run by themselves after it.
+    """
+    cause = cause_of("retract", operator(request), body(request, Reasoned), idempotency_key(request))
+    model, period = await asyncio.to_thread(_known, request)
+    told = await asyncio.to_thread(
+        _decide, "retracted", model, period, cause, lambda seen, now: claim.retract(seen, cause, now)
+    )
+    if told["retracted"]:
+        await asyncio.to_thread(_try, close_outputs.act, told["retracted"])
+    return _done(told, 202)
 
 
 @bp.function_name("pause_model")

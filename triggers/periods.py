@@ -47,6 +47,7 @@ def _card(model: str, text: str) -> dict[str, Any]:
         "published": record["published"] if record else None,
         "last": record["last"] if record else None,
         "waived": record["waived"] if record else None,
+        "retracted": record.get("retracted") if record else None,
         "paused": pause_of(model),
         "incident": incident and {key: incident[key] for key in ("key", "status", "code", "message", "opened_at")},
     }

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.faults.scene import FILES, ROWS, Onlooker, Scene
+from tests.flows.yard import read
 from tests.running import eventually
 
 CRASH = {"crash": "functions"}
@@ -207,6 +208,45 @@ def test_a_set_is_closed_for_good_whoever_opens_it_late(scene: Scene) -> None:
 
     closed = old["folder"].replace("/outputs-", "/closed-")
     assert not scene.can_read("analyst", f"{closed}/all/all.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "asleep"),
+    [
+        pytest.param("gate", {"operation": "SetAccessControl", "name": "models/O"}, id="the gate"),
+        pytest.param("pointer", {"operation": "PutBlob", "name": "models/M/published/P.json"}, id="the pointer"),
+        pytest.param("latest", {"operation": "PutBlob", "name": "models/M/published/latest.json"}, id="the latest one"),
+    ],
+)
+def test_what_was_retracted_stays_invisible_whoever_wakes_late(scene: Scene, name: str, asleep: dict[str, Any]) -> None:
+    """PB-5, CL-7 (I2): an owner sleeps before it opens or points, others finish, a person retracts, and it wakes.
+
+    Its late write meets a folder that was moved, a greater generation, or a latest pointer that was written since.
+    """
+    model = scene.stage(f"retract-{name}")
+    day, earlier = "2024-01-02", "2024-01-01"
+    scene.land(f"{model}/{earlier}", ROWS)
+    scene.published(model, earlier)
+    scene.disturb(model, day, {"phase": "before", **asleep}, {"delay": 600})
+    scene.land(f"{model}/{day}", ROWS)
+    scene.until(model, day, "publishing")
+    scene.fired(1)
+    scene.outlive(model, day)
+    published = scene.published(model, day)
+
+    status, answer = scene.call("POST", f"models/{model}/periods/{day}/retract", {"reason": "half of it is missing"})
+    assert status == 202, answer
+    scene.calm()
+    eventually(lambda: scene.instance(f"{published['run']}-a1")["runtimeStatus"] != "Running", 60)
+
+    record, models = scene.record(model, day), scene.lake("app", "models")
+    reader = scene.lake("analyst", "models")
+    nothing, latest = (json.loads(read(reader, f"{model}/published/{which}.json")) for which in (day, "latest"))
+    assert (record["published"], record["claim"], record["retired"]) == (None, None, [])
+    assert (nothing["run"], nothing["generation"]) == (None, published["generation"] + 1)
+    assert latest["period"] == earlier
+    assert not models.get_directory_client(published["folder"]).exists()
+    assert not scene.can_read("analyst", published["folder"].replace("/outputs-", "/closed-") + "/all/all.txt")
 
 
 def is_like_the_twin(scene: Scene, model: str, day: str, published: dict[str, Any], attempt: int = 1) -> None:

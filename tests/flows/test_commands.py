@@ -1,4 +1,4 @@
-"""What people decide over HTTP: waive and reopen a period, pause a model, and all that is refused, with reasons."""
+"""What people decide over HTTP of a period (waive, reopen, retract) or a model (pause), and all that is refused."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from typing import Any
 import pytest
 
 from tests.flows.sink import Sink
-from tests.flows.yard import Yard
+from tests.flows.yard import MODEL, Yard, read
 from tests.running import eventually
 
 DAY = "2024-01-01"
 REASON = {"reason": "the analyst asked for it"}
+
+
+#: A model that reads what the one of the retraction publishes.
+CONSUMER = MODEL.replace(
+    'path: "landing/NAME/{period:%Y-%m-%d}/", complete: {marker: _SUCCESS}', "from: command-retract/all"
+)
 
 
 def decide(yard: Yard, what: str, key: str | None = None, reason: str = REASON["reason"], **more: str) -> Any:
@@ -99,7 +105,65 @@ def test_a_paused_model_starts_nothing_by_itself_until_it_is_unpaused(yard: Yard
     assert yard.period(model, DAY)["paused"] is None
 
 
-PERIOD_COMMANDS = ["waive", "reopen"]
+def pointer(yard: Yard, model: str, name: str = DAY, principal: str = "analyst") -> dict[str, Any]:
+    """What a pointer says, as a reader reads it."""
+    found: dict[str, Any] = json.loads(read(yard.lake(principal, "models"), f"{model}/published/{name}.json"))
+    return found
+
+
+def test_what_is_retracted_is_invisible_at_once_and_the_same_data_do_not_bring_it_back(yard: Yard) -> None:
+    """Pointer, latest and gate; the models that read it wait; corrected data are published over it, unasked."""
+    model, later = yard.a_model("command-retract"), "2024-01-02"
+    consumer = yard.a_model("command-consumer", CONSUMER)
+    for day in (DAY, later):
+        yard.land(f"{model}/{day}", {"a.txt": "bad"})
+        yard.published(model, day)
+    before = yard.published(model, later)
+    assert yard.published(consumer, later)
+    assert pointer(yard, model, "latest")["period"] == later
+
+    status, told = decide(yard, f"{model}/periods/{later}/retract", "retract-1")
+
+    assert (status, told["retracted"]["run"], told["retracted"]["by"]) == (202, before["run"], "developer")
+    nothing = pointer(yard, model, later)
+    assert (nothing["run"], nothing["generation"]) == (None, before["generation"] + 1)
+    assert pointer(yard, model, "latest")["period"] == DAY
+    assert not yard.can_read("analyst", before["folder"].replace("/outputs-", "/closed-") + "/all/all.txt")
+    assert not yard.lake("app", "models").get_directory_client(before["folder"]).exists()
+    yard.reconciled()
+    card = yard.period(model, later)
+    assert (card["active"], card["published"], card["retracted"]) == (None, None, told["retracted"])
+    assert card["decision"]["why"].startswith(f"{before['run']} was retracted by developer; start a run by hand")
+    inputs = yard.period(consumer, later)["readiness"]["inputs"]
+    assert [one["state"] for one in (inputs.values() if isinstance(inputs, dict) else inputs)] == ["waiting"]
+
+    yard.land(f"{model}/{later}", {"a.txt": "good"})
+    after = yard.published(model, later, other_than=before["run"])
+    assert after["generation"] == before["generation"] + 2
+    assert yard.period(model, later)["retracted"] is None
+    assert pointer(yard, model, "latest")["run"] == after["run"]
+    assert decide(yard, f"{model}/periods/{later}/retract", "retract-1") == (status, told), "it undoes nothing since"
+    assert set(yard.outputs(model, later)) == {"all/all.txt"}
+    for day in (DAY, later):
+        assert decide(yard, f"{model}/periods/{day}/retract")[0] == 202
+    assert (pointer(yard, model)["run"], pointer(yard, model, "latest")["run"]) == (None, None)
+
+
+def test_only_what_is_published_is_retracted_and_not_beside_a_run(yard: Yard) -> None:
+    """409: the run may be publishing at this moment."""
+    model = yard.a_model("command-unpublished")
+    status, problem = decide(yard, f"{model}/periods/{DAY}/retract")
+    assert (status, problem["detail"]) == (409, "nothing is published")
+
+    yard.land(f"{model}/{DAY}", {"a.txt": "hang"})
+    run = eventually(lambda: (yard.period(model, DAY)["active"] or {}).get("run"), 40)
+
+    status, problem = decide(yard, f"{model}/periods/{DAY}/retract")
+    assert (status, problem["title"], problem["run"]) == (409, "Cannot be retracted", run)
+    yard.call("POST", f"runs/{run}/cancel", REASON)
+
+
+PERIOD_COMMANDS = ["waive", "reopen", "retract"]
 MODEL_COMMANDS = ["pause", "unpause"]
 
 

@@ -21,6 +21,7 @@ from slipway.claim import (
     ask,
     begin_delivery,
     closed,
+    declined,
     delivered,
     finish,
     index,
@@ -32,6 +33,7 @@ from slipway.claim import (
     reopen,
     reserve,
     resume,
+    retract,
     succeed_dead_owner,
     take,
     unheard,
@@ -514,6 +516,63 @@ def test_no_run_starts_for_a_waived_period_however_it_was_decided() -> None:
     ):
         with pytest.raises(Refused, match="waived by ann"):
             change()
+
+
+def a_retracted(before: Record | None = None) -> Record:
+    """Build the record of a period whose publication ann retracted."""
+    return retract(before or an_ended(End.SUCCEEDED), by("ann", "half of it is missing", "key"), NOON)
+
+
+def test_a_retraction_is_a_new_generation_that_names_nothing_and_closes_the_set_at_once() -> None:
+    """Whatever it could not do is in the record: the next look finds the set that is to be closed."""
+    record = a_retracted()
+
+    assert (record["published"], record["generation"], record["retracted"]["generation"]) == (None, 2, 2)
+    assert (record["retracted"]["run"], record["retracted"]["attempt"]) == (RUN, 1)
+    assert (record["retracted"]["by"], record["retracted"]["reason"]) == ("ann", "half of it is missing")
+    why = f"{RUN} was retracted by ann"
+    assert record["retired"] == [{"run": RUN, "attempt": 1, "close_after": NOON.isoformat(), "why": why}]
+    assert index(record) == {"open": "yes", "ask": NOON.isoformat()}
+    assert retract(record, by("bob"), NOON) is record, "the first retraction stands"
+
+
+@pytest.mark.parametrize(
+    ("record", "refusal"),
+    [
+        pytest.param(None, "nothing is published", id="never run"),
+        pytest.param(an_ended(End.FAILED), "nothing is published", id="never published"),
+        pytest.param(a_record(Stage.PUBLISHING), "is active", id="while it is being published"),
+        pytest.param(
+            a_record(Stage.RUNNING, run=OTHER, before=an_ended(End.SUCCEEDED)), "is active", id="beside a run"
+        ),
+    ],
+)
+def test_what_cannot_be_retracted_is_refused(record: Record | None, refusal: str) -> None:
+    """An active run may be publishing at this moment."""
+    with pytest.raises(Refused, match=refusal):
+        retract(record, by("ann"), NOON)
+
+
+def test_after_a_retraction_the_same_inputs_start_nothing_unasked_until_something_else_is_published() -> None:
+    """Also what was decided on before; by hand they do."""
+    record = a_retracted()
+
+    assert declined(record, "f" * 64) == f"{RUN} was retracted by ann"
+    assert declined(record, "e" * 64) is None
+    with pytest.raises(Refused, match="retracted by ann"):
+        reserve(record, a_plan(OTHER), NOON)
+    by_hand = {**a_plan(OTHER), "cause": by("bob")}
+    again = move(take(ask(record, "", by_hand, NOON), OTHER, 1, "two", NOON), "two", Stage.VERIFYING, NOON + HOUR)
+    published = delivered(begin_delivery(again, "two", NOON), OTHER, 1, "folder", NOON)
+    assert (published["published"]["generation"], published["retracted"], published["declined"]) == (3, None, {})
+
+
+def test_a_retraction_that_comes_again_late_leaves_what_was_published_since() -> None:
+    """RR-1: its answer was lost, and somebody published again."""
+    record = a_record(Stage.PUBLISHED, run=OTHER, before={**a_retracted(), "declined": {}})
+    record = finish(record, OTHER, 1, End.SUCCEEDED, NOON)
+
+    assert retract(record, by("ann", "half of it is missing", "key"), NOON) is record
 
 
 def test_a_command_about_a_run_is_carried_out_once_for_a_request() -> None:

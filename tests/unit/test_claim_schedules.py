@@ -28,6 +28,7 @@ from slipway.claim import (
     reopen,
     reserve,
     resume,
+    retract,
     succeed_dead_owner,
     take,
     waive,
@@ -71,12 +72,13 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
     @rule(key=keys, number=st.integers(1, 3), request=st.sampled_from(["", "key"]))
     def a_person_asks(self, key: str, number: int, request: str) -> None:
         """A run is asked for by hand."""
-        self._change(lambda seen: ask(seen, request, a_plan(self._run(key, number)), self.now))
+        plan = {**a_plan(self._run(key, number)), "cause": by("ann")}
+        self._change(lambda seen: ask(seen, request, plan, self.now))
 
     @rule(key=keys, number=st.integers(1, 3))
     def a_person_resumes(self, key: str, number: int) -> None:
         """A run is asked to go on."""
-        self._change(lambda seen: resume(seen, self._run(key, number), a_plan()["cause"], self.now))
+        self._change(lambda seen: resume(seen, self._run(key, number), by("ann"), self.now))
 
     @rule(key=keys, number=st.integers(1, 3))
     def a_person_cancels(self, key: str, number: int) -> None:
@@ -97,6 +99,11 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
     def a_person_reopens(self, request: str | None) -> None:
         """It needs one after all."""
         self._change(lambda seen: reopen(seen, by("ann", request=request), self.now) or {})
+
+    @rule(request=st.sampled_from([None, "one", "two"]))
+    def a_person_retracts(self, request: str | None) -> None:
+        """What is published should not be."""
+        self._change(lambda seen: retract(seen, by("ann", request=request), self.now))
 
     @precondition(lambda self: self.attempts)
     @rule(which=pick)
@@ -247,10 +254,23 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
         if new and new["stage"] in DELIVERING and self._name(new) not in self.delivering:
             assert after["generation"] == new["generation"] == generation + 1, "a delivery without its own generation"
             self.delivering.add(self._name(new))
+        elif before and before["published"] and not after["published"]:
+            assert old is None, "retracted beside an active run"
+            assert after["generation"] == after["retracted"]["generation"] == generation + 1
+            gone = before["published"]
+            assert (gone["run"], gone["attempt"]) in [(one["run"], one["attempt"]) for one in after["retired"]]
         else:
             assert after["generation"] == generation
-        if before and before["published"] and after["published"] != before["published"]:
-            assert after["published"]["generation"] > before["published"]["generation"]
+        if before and after["published"] and after["published"] != before["published"]:
+            assert after["published"]["generation"] > self._generation_of(before)
+        if old is None and new and new["cause"]["kind"] == "data" and before:
+            assert new["fingerprint"] not in before["declined"], "a machine did what a person had decided against"
+
+    @staticmethod
+    def _generation_of(record: Record) -> int:
+        """Of the pointer that stands: of what is published, or of what a retraction left."""
+        standing = record["published"] or record["retracted"]
+        return standing["generation"] if standing else 0
 
     def _note_condemned(self) -> None:
         claim = self.record["claim"] if self.record else None

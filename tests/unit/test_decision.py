@@ -21,6 +21,7 @@ from slipway.claim import (
     new_record,
     reserve,
     resume,
+    retract,
     take,
     wish_cancel,
 )
@@ -83,6 +84,7 @@ TOLD = an_incident()
 ORPHANED = finish(a_record(), RUN, 1, End.CANCELED, NOON, orphans=("job",))
 RESUMED = take(resume(an_ended(End.FAILED), RUN, by("ann"), NOON), RUN, 2, "two", NOON)
 TWICE_PUBLISHED = an_ended(End.SUCCEEDED, OTHER, an_ended(End.SUCCEEDED))
+RETRACTED = {**retract(an_ended(End.SUCCEEDED), by("ann"), NOON), "retired": []}
 DAY_LATER = NOON + timedelta(hours=24)
 
 TABLE = [
@@ -197,6 +199,14 @@ TABLE = [
         "nothing",
         id="others failed since, now again what is published: nothing",
     ),
+    # A person decided against what came of these inputs
+    pytest.param(
+        a_view(retract(an_ended(End.SUCCEEDED), by("ann"), NOON)), "close_outputs", id="retracted: close at once"
+    ),
+    pytest.param(a_view(RETRACTED), "nothing", id="retracted, the same inputs: nothing"),
+    pytest.param(a_view(RETRACTED, version="b" * 12), "nothing", id="retracted, a new release: nothing"),
+    pytest.param(a_view(RETRACTED, OTHERS), "start", id="retracted, corrected inputs: start"),
+    pytest.param(a_view(RETRACTED, None), "wait", id="retracted, inputs missing: wait"),
     pytest.param(a_view(an_ended(End.SUPERSEDED)), "start", id="ST-1 superseded, inputs at rest: start"),
     pytest.param(a_view(an_ended(End.SUCCEEDED), version="b" * 12), "nothing", id="a new release: nothing"),
     pytest.param(
@@ -298,6 +308,7 @@ records = st.builds(
     last=st.none() | lasts,
     cancel=st.none() | st.just({"run": RUN, "by": "ann", "reason": "no", "at": NOON.isoformat()}),
     waived=st.none() | st.just({"by": "ann"}),
+    declined=st.dictionaries(fingerprints, st.just("it was retracted by ann")),
     numbers=st.dictionaries(st.sampled_from(["0a1b2c3d", "ffffffff"]), st.integers(1, 9)),
     retired=st.lists(moments.map(lambda at: {"run": OTHER, "attempt": 1, "close_after": at.isoformat()}), max_size=2),
     orphans=st.lists(st.sampled_from(["job-1", "job-2"]), unique=True),
@@ -391,6 +402,7 @@ def test_the_same_data_are_never_run_again_unasked(seen: Seen) -> None:
         assert not (published and published["fingerprint"] == seen.fingerprint)
         assert not (last and last["fingerprint"] == seen.fingerprint and last["state"] != End.SUPERSEDED)
         assert not seen.record["waived"]
+        assert seen.fingerprint not in seen.record["declined"]
 
 
 @given(views())
@@ -436,7 +448,8 @@ def test_what_is_started_can_be_reserved(seen: Seen) -> None:
     """The decision and the record agree on what the next run is: a start is never refused for its number."""
     decision = decide(seen)
     if decision.run and is_new_run(decision, seen):
-        assert reserve(seen.record, a_plan(decision.run), seen.now)["claim"]["run"] == decision.run
+        plan = {**a_plan(decision.run), "fingerprint": seen.fingerprint}
+        assert reserve(seen.record, plan, seen.now)["claim"]["run"] == decision.run
 
 
 def test_dying_owners_use_up_the_attempts_and_then_the_run_is_given_up() -> None:
