@@ -31,7 +31,7 @@ log = logging.getLogger("slipway")
 
 
 @bp.function_name("waive_period")
-@bp.route("models/{model}/periods/{period}/waive", methods=["POST"], trigger_arg_name="request")
+@bp.route("api/models/{model}/periods/{period}/waive", methods=["POST"], trigger_arg_name="request")
 @endpoint
 async def waive_period(request: func.HttpRequest) -> func.HttpResponse:
     """Note that the period needs no run; its open incident is resolved. 409 beside an active run, or if published."""
@@ -47,7 +47,7 @@ async def waive_period(request: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.function_name("reopen_period")
-@bp.route("models/{model}/periods/{period}/reopen", methods=["POST"], trigger_arg_name="request")
+@bp.route("api/models/{model}/periods/{period}/reopen", methods=["POST"], trigger_arg_name="request")
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def reopen_period(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
@@ -62,7 +62,7 @@ async def reopen_period(request: func.HttpRequest, client: df.DurableOrchestrati
 
 
 @bp.function_name("retract_period")
-@bp.route("models/{model}/periods/{period}/retract", methods=["POST"], trigger_arg_name="request")
+@bp.route("api/models/{model}/periods/{period}/retract", methods=["POST"], trigger_arg_name="request")
 @endpoint
 async def retract_period(request: func.HttpRequest) -> func.HttpResponse:
     """Make what is published invisible, at once. 202: it is decided for good, and what cannot be done now is done soon.
@@ -80,7 +80,7 @@ async def retract_period(request: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.function_name("pause_model")
-@bp.route("models/{model}/pause", methods=["POST"], trigger_arg_name="request")
+@bp.route("api/models/{model}/pause", methods=["POST"], trigger_arg_name="request")
 @endpoint
 async def pause_model(request: func.HttpRequest) -> func.HttpResponse:
     """Let the model start no run by itself; what is active goes on, and runs by hand are allowed."""
@@ -94,7 +94,7 @@ async def pause_model(request: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.function_name("unpause_model")
-@bp.route("models/{model}/unpause", methods=["POST"], trigger_arg_name="request")
+@bp.route("api/models/{model}/unpause", methods=["POST"], trigger_arg_name="request")
 @endpoint
 async def unpause_model(request: func.HttpRequest) -> func.HttpResponse:
     """Take a pause back. The reconciler then asks about each of its open periods: this wakes none by itself."""

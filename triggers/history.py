@@ -21,7 +21,7 @@ bp = df.Blueprint()
 
 
 @bp.function_name("get_run_history")
-@bp.route("runs/{run}/history", methods=["GET"], trigger_arg_name="request")
+@bp.route("api/runs/{run}/history", methods=["GET"], trigger_arg_name="request")
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def get_run_history(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:

@@ -30,7 +30,7 @@ COLUMNS = 14
 
 
 @bp.function_name("get_board")
-@bp.route("board", methods=["GET"], trigger_arg_name="request")
+@bp.route("api/board", methods=["GET"], trigger_arg_name="request")
 @endpoint
 async def get_board(request: func.HttpRequest) -> func.HttpResponse:
     """All models by period: the newest periods of each, with states, incidents and lateness."""
@@ -42,7 +42,7 @@ async def get_board(request: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.function_name("get_models")
-@bp.route("models", methods=["GET"], trigger_arg_name="request")
+@bp.route("api/models", methods=["GET"], trigger_arg_name="request")
 @endpoint
 async def get_models(request: func.HttpRequest) -> func.HttpResponse:
     """The released models, by name, a page at a time."""
@@ -52,7 +52,7 @@ async def get_models(request: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.function_name("get_model")
-@bp.route("models/{model}", methods=["GET"], trigger_arg_name="request")
+@bp.route("api/models/{model}", methods=["GET"], trigger_arg_name="request")
 @endpoint
 async def get_model(request: func.HttpRequest) -> func.HttpResponse:
     """A released model: what it reads, what it gives, whose it is, how it stands."""
@@ -61,7 +61,7 @@ async def get_model(request: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.function_name("get_periods")
-@bp.route("models/{model}/periods", methods=["GET"], trigger_arg_name="request")
+@bp.route("api/models/{model}/periods", methods=["GET"], trigger_arg_name="request")
 @endpoint
 async def get_periods(request: func.HttpRequest) -> func.HttpResponse:
     """The periods of a model that have ended, the newest first, a page at a time."""

@@ -36,7 +36,7 @@ _FOR_CHANGES = (403, 409, 413, 415, 422)
 
 
 @bp.function_name("get_openapi")
-@bp.route("openapi.json", methods=["GET"], trigger_arg_name="request")
+@bp.route("api/openapi.json", methods=["GET"], trigger_arg_name="request")
 async def get_openapi(request: func.HttpRequest) -> func.HttpResponse:
     """The description of this API; it says nothing of who uses it, so it needs no principal."""
     del request

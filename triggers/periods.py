@@ -18,7 +18,7 @@ bp = df.Blueprint()
 
 
 @bp.function_name("get_period")
-@bp.route("models/{model}/periods/{period}", methods=["GET"], trigger_arg_name="request")
+@bp.route("api/models/{model}/periods/{period}", methods=["GET"], trigger_arg_name="request")
 @endpoint
 async def get_period(request: func.HttpRequest) -> func.HttpResponse:
     """The readiness card of a period: each input, what blocks, what Slipway would do now, what is published."""

@@ -31,7 +31,7 @@ TAIL = 512 * 1024
 
 
 @bp.function_name("get_run_inputs")
-@bp.route("runs/{run}/inputs", methods=["GET"], trigger_arg_name="request")
+@bp.route("api/runs/{run}/inputs", methods=["GET"], trigger_arg_name="request")
 @endpoint
 async def get_run_inputs(request: func.HttpRequest) -> func.HttpResponse:
     """The files a run was made for: where each came from, its length, ETag and MD5."""
@@ -40,7 +40,7 @@ async def get_run_inputs(request: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.function_name("get_run_outputs")
-@bp.route("runs/{run}/outputs", methods=["GET"], trigger_arg_name="request")
+@bp.route("api/runs/{run}/outputs", methods=["GET"], trigger_arg_name="request")
 @endpoint
 async def get_run_outputs(request: func.HttpRequest) -> func.HttpResponse:
     """The files a run has given, as they were verified, and who may read them once they are published."""
@@ -49,7 +49,7 @@ async def get_run_outputs(request: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.function_name("get_run_log")
-@bp.route("runs/{run}/log", methods=["GET"], trigger_arg_name="request")
+@bp.route("api/runs/{run}/log", methods=["GET"], trigger_arg_name="request")
 @endpoint
 async def get_run_log(request: func.HttpRequest) -> func.HttpResponse:
     """The last lines that the job of the newest attempt has printed; ask again to follow it."""

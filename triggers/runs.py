@@ -47,7 +47,7 @@ class NewRun(Reasoned):
 
 
 @bp.function_name("start_run_by_hand")
-@bp.route("models/{model}/runs", methods=["POST"], trigger_arg_name="request")
+@bp.route("api/models/{model}/runs", methods=["POST"], trigger_arg_name="request")
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def start_run_by_hand(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
@@ -63,7 +63,7 @@ async def start_run_by_hand(request: func.HttpRequest, client: df.DurableOrchest
 
 
 @bp.function_name("get_run")
-@bp.route("runs/{run}", methods=["GET"], trigger_arg_name="request")
+@bp.route("api/runs/{run}", methods=["GET"], trigger_arg_name="request")
 @endpoint
 async def get_run(request: func.HttpRequest) -> func.HttpResponse:
     """The run: its state, its steps with their times, its links, and why it failed if it did."""
@@ -72,7 +72,7 @@ async def get_run(request: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.function_name("cancel_run")
-@bp.route("runs/{run}/cancel", methods=["POST"], trigger_arg_name="request")
+@bp.route("api/runs/{run}/cancel", methods=["POST"], trigger_arg_name="request")
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def cancel_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
@@ -85,7 +85,7 @@ async def cancel_run(request: func.HttpRequest, client: df.DurableOrchestrationC
 
 
 @bp.function_name("resume_run")
-@bp.route("runs/{run}/resume", methods=["POST"], trigger_arg_name="request")
+@bp.route("api/runs/{run}/resume", methods=["POST"], trigger_arg_name="request")
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def resume_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:

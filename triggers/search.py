@@ -32,7 +32,7 @@ FILTERS = ("model", "period", "state", "cause", "by", "since", "until", "limit",
 
 
 @bp.function_name("get_runs")
-@bp.route("runs", methods=["GET"], trigger_arg_name="request")
+@bp.route("api/runs", methods=["GET"], trigger_arg_name="request")
 @endpoint
 async def get_runs(request: func.HttpRequest) -> func.HttpResponse:
     """The attempts that began in a span of time, the newest first: by model, period, state, cause or person."""
@@ -41,7 +41,7 @@ async def get_runs(request: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.function_name("get_incidents")
-@bp.route("incidents", methods=["GET"], trigger_arg_name="request")
+@bp.route("api/incidents", methods=["GET"], trigger_arg_name="request")
 @endpoint
 async def get_incidents(request: func.HttpRequest) -> func.HttpResponse:
     """The open incidents, by model and period; with status=all those that were resolved, too."""

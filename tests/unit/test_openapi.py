@@ -16,9 +16,14 @@ def routes() -> set[tuple[str, str, str]]:
         for builder in module.bp._function_builders:  # the SDK has no public list of a blueprint's functions
             function = builder._function
             binding = function.get_trigger().get_dict_repr()
-            if str(binding["type"]) == "httpTrigger" and binding["route"] != "openapi.json":
+            if (
+                str(binding["type"]) == "httpTrigger"
+                and binding["route"].startswith("api/")
+                and binding["route"] != "api/openapi.json"
+            ):
                 found |= {
-                    (function.get_function_name(), method.value, binding["route"]) for method in binding["methods"]
+                    (function.get_function_name(), method.value, binding["route"].removeprefix("api/"))
+                    for method in binding["methods"]
                 }
     return found
 
