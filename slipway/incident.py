@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from slipway.claim import End, Record, Stage
+from slipway.claim import End, Record, Refused, Stage, said
 from slipway.failure import redact
 
 Incident = dict[str, Any]
@@ -72,6 +72,7 @@ def opened(incident: Incident | None, facts: Mapping[str, Any], now: datetime) -
         "opened_at": before["opened_at"] if is_open else now.isoformat(),
         "resolved_at": None,
         "resolved_by": None,
+        "acknowledged": before.get("acknowledged") if is_open else None,
         "updated_at": now.isoformat(),
         "occurrences": before["occurrences"] + 1 if is_open else 1,
         "revision": before["revision"] + 1,
@@ -84,6 +85,20 @@ def _tried(facts: Mapping[str, Any]) -> str | None:
         return None
     again = ", its last step again until its tries were used up" if facts.get("transient") else ""
     return f"{facts['attempt']} attempt{'s' if facts['attempt'] > 1 else ''} of this run{again}"
+
+
+def acknowledged(incident: Incident | None, cause: Mapping[str, Any], now: datetime) -> Incident:
+    """The incident after a person said to be on it: it stays open, and what happens next changes nothing of that.
+
+    The same person's same words again are no change; another person takes it over. Raises Refused where none is open.
+    """
+    if incident is None or incident["status"] != "open":
+        raise Refused("no incident is open")
+    told = said(cause, now)
+    before = incident.get("acknowledged")
+    if before and (before["by"], before["reason"]) == (told["by"], told["reason"]):
+        return incident
+    return {**incident, "acknowledged": told, "updated_at": now.isoformat(), "revision": incident["revision"] + 1}
 
 
 def over(incident: Incident, record: Record | None) -> str | None:
@@ -189,7 +204,9 @@ def title(incident: Incident) -> str:
 def text(incident: Incident, links: Mapping[str, str]) -> str:
     """All that on-call needs to begin, a line each: what happened, where, what was tried, what to do first, links."""
     where = ", ".join(f"{name} {incident[name]}" for name in ("step", "run", "attempt", "job") if incident[name])
-    lines = {"Where": where, "Tried": incident["tried"], "First": incident["first_step"], "Log": incident["log"]}
+    on_it = incident.get("acknowledged")
+    lines = {"On it": f"{on_it['by']}: {on_it['reason']}"} if on_it else {}
+    lines |= {"Where": where, "Tried": incident["tried"], "First": incident["first_step"], "Log": incident["log"]}
     lines |= {name.capitalize(): link for name, link in links.items()}
     return "\n".join([incident["message"], *(f"{name}: {line}" for name, line in lines.items() if line)])
 

@@ -13,10 +13,10 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import close_outputs, resolve_incident
+from activities import close_outputs, resolve_incident, send_incident
 from activities.assess_period import released
 from activities.wake import wake
-from slipway import claim, model_state, paths
+from slipway import claim, incident, model_state, paths
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import Change, lake
 from slipway.claim import Refused
@@ -79,6 +79,17 @@ async def retract_period(request: func.HttpRequest) -> func.HttpResponse:
     return _done(told, 202)
 
 
+@bp.function_name("acknowledge_incident")
+@bp.route("api/models/{model}/periods/{period}/incident/acknowledge", methods=["POST"], trigger_arg_name="request")
+@endpoint
+async def acknowledge_incident(request: func.HttpRequest) -> func.HttpResponse:
+    """Note who is on the period's open incident, and tell the sink. 409 where none is open."""
+    cause = cause_of("acknowledge", operator(request), body(request, Reasoned), idempotency_key(request))
+    model, period = await asyncio.to_thread(_known, request)
+    told = await asyncio.to_thread(_acknowledge, model, period, cause)
+    return _done(told)
+
+
 @bp.function_name("pause_model")
 @bp.route("api/models/{model}/pause", methods=["POST"], trigger_arg_name="request")
 @endpoint
@@ -133,6 +144,18 @@ def _decide(what: str, model: str, period: Period, cause: dict[str, Any], change
             active = {"run": refused.active} if refused.active else {}
             raise Problem(409, f"Cannot be {what}", str(refused), **active) from refused
         return {"model": model, "period": str(period), what: record.get(what)}
+
+    return once(cause, {"model": model, "period": str(period)}, act)
+
+
+def _acknowledge(model: str, period: Period, cause: dict[str, Any]) -> Answer:
+    def act() -> Answer:
+        try:
+            seen = lake().change_incident(model, period, lambda seen, now: incident.acknowledged(seen, cause, now))
+        except Refused as refused:
+            raise Problem(409, "Cannot be acknowledged", str(refused)) from refused
+        send_incident.try_to_send(seen)
+        return {"model": model, "period": str(period), "acknowledged": seen["acknowledged"]}
 
     return once(cause, {"model": model, "period": str(period)}, act)
 

@@ -16,6 +16,9 @@ from triggers.api import Problem, answer, endpoint, reader
 
 bp = df.Blueprint()
 
+#: What the card shows of the period's incident.
+INCIDENT = ("key", "status", "code", "message", "opened_at", "acknowledged")
+
 
 @bp.function_name("get_period")
 @bp.route("api/models/{model}/periods/{period}", methods=["GET"], trigger_arg_name="request")
@@ -49,7 +52,7 @@ def _card(model: str, text: str) -> dict[str, Any]:
         "waived": record["waived"] if record else None,
         "retracted": record.get("retracted") if record else None,
         "paused": pause_of(model),
-        "incident": incident and {key: incident[key] for key in ("key", "status", "code", "message", "opened_at")},
+        "incident": incident and {key: incident.get(key) for key in INCIDENT},
     }
 
 

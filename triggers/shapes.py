@@ -275,6 +275,7 @@ class Decided(Shape):
     period: str | None = None
     waived: dict[str, Any] | None = None
     retracted: dict[str, Any] | None = None
+    acknowledged: dict[str, Any] | None = None
     paused: dict[str, Any] | None = None
     links: dict[str, str]
 

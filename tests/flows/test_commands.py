@@ -1,4 +1,4 @@
-"""What people decide over HTTP of a period (waive, reopen, retract) or a model (pause), and all that is refused."""
+"""What people decide over HTTP of a period, its incident or a model, and all that is refused."""
 
 from __future__ import annotations
 
@@ -31,12 +31,20 @@ def test_a_waived_period_needs_no_run_until_it_is_reopened(yard: Yard, sink: Sin
     model = yard.a_model("command-waive")
     yard.land(f"{model}/{DAY}", {"a.txt": "fail"})
     failed = yard.ended(model, DAY, "failed")["run"]
+    status, told = decide(yard, f"{model}/periods/{DAY}/incident/acknowledge", "on-it", "I call the owner")
+    assert (status, told["acknowledged"]["by"], told["acknowledged"]["reason"]) == (
+        200,
+        "developer",
+        "I call the owner",
+    )
+    assert yard.period(model, DAY)["incident"]["acknowledged"] == told["acknowledged"]
 
     status, told = decide(yard, f"{model}/periods/{DAY}/waive", "waive-1", "a holiday")
 
     assert (status, told["waived"]["by"], told["waived"]["reason"]) == (200, "developer", "a holiday")
-    eventually(lambda: sink.told(model) == [("Opened", "job-failed"), ("Resolved", "job-failed")])
+    eventually(lambda: sink.told(model) == [(type_, "job-failed") for type_ in ("Opened", "Updated", "Resolved")])
     assert sink.last(model)["resolved_by"] == "waived by developer"
+    assert decide(yard, f"{model}/periods/{DAY}/incident/acknowledge")[0] == 409, "no incident is open any more"
     yard.land(f"{model}/{DAY}", {"a.txt": "good"})
     yard.reconciled()
     card = yard.period(model, DAY)
@@ -163,7 +171,7 @@ def test_only_what_is_published_is_retracted_and_not_beside_a_run(yard: Yard) ->
     yard.call("POST", f"runs/{run}/cancel", REASON)
 
 
-PERIOD_COMMANDS = ["waive", "reopen", "retract"]
+PERIOD_COMMANDS = ["waive", "reopen", "retract", "incident/acknowledge"]
 MODEL_COMMANDS = ["pause", "unpause"]
 
 

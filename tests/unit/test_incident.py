@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from slipway.claim import End, Record, Stage, condemn, new_record, resume, take, wish_cancel
+from slipway.claim import End, Record, Refused, Stage, condemn, new_record, resume, take, wish_cancel
 from slipway.claim import index as claim_index
 from slipway.decision import decide
 from slipway.incident import (
@@ -22,6 +22,7 @@ from slipway.incident import (
     UPDATED,
     WILL_NOT_END,
     Incident,
+    acknowledged,
     at_odds,
     event,
     index,
@@ -334,6 +335,34 @@ def test_an_unanswered_send_counts_only_where_it_may_have_come_too_late() -> Non
     assert unsent(sent(tell(a_resolved(OFFERED, RUN, NOON) or {}), 1, "open", taken=False) or {})
     assert sent(TOLD, 1, "open") is None
     assert sent(None, 1, "open") is None
+
+
+# Somebody is on it
+
+
+def test_who_is_on_it_is_told_as_an_update_and_kept_by_whatever_happens_next() -> None:
+    """The same words again are no change; another person takes it over."""
+    incident = acknowledged(tell(opened(None, a_failure(), NOON)), by("ann", "I call the owner"), NOON)
+
+    assert incident["acknowledged"] == {"by": "ann", "reason": "I call the owner", "at": NOON.isoformat()}
+    assert event(incident, "slipway/north", {})["type"] == UPDATED
+    assert "On it: ann: I call the owner" in text(incident, {})
+    assert acknowledged(incident, by("ann", "I call the owner"), NOON + HOUR) is incident
+    again = opened(incident, a_failure(attempt=2), NOON + HOUR)
+    assert (again["occurrences"], again["acknowledged"]) == (2, incident["acknowledged"])
+    assert acknowledged(again, by("bob"), NOON)["acknowledged"]["by"] == "bob"
+
+
+def test_nobody_is_on_an_incident_that_is_opened_anew() -> None:
+    """What was resolved is over, and so is who was on it."""
+    incident = a_resolved(acknowledged(opened(None, a_failure(), NOON), by("ann"), NOON), RUN, NOON)
+
+    assert incident is not None
+    with pytest.raises(Refused, match="no incident is open"):
+        acknowledged(incident, by("ann"), NOON)
+    assert opened(incident, a_failure(run=None, attempt=None), NOON)["acknowledged"] is None
+    with pytest.raises(Refused):
+        acknowledged(None, by("ann"), NOON)
 
 
 class AnyInterleavingOfAlarmAndRecovery(RuleBasedStateMachine):
