@@ -44,6 +44,7 @@ from triggers import (
     job_changed,
     models,
     openapi,
+    pages,
     periods,
     reconcile,
     run_files,
@@ -51,7 +52,20 @@ from triggers import (
     search,
 )
 
-TRIGGERS = (data_landed, job_changed, reconcile, runs, periods, commands, history, models, search, run_files, openapi)
+TRIGGERS = (
+    data_landed,
+    job_changed,
+    reconcile,
+    runs,
+    periods,
+    commands,
+    history,
+    models,
+    search,
+    run_files,
+    openapi,
+    pages,
+)
 ORCHESTRATORS = (evaluate_period, run_model, stage_inputs, await_job, verify_outputs, end_job)
 ACTIVITIES = (
     announce_outputs,

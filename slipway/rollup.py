@@ -34,7 +34,7 @@ INCIDENT_FACTS = ("incident", "incident_at")
 def facts(record: Record | None) -> Facts:
     """What people see of a period at a glance; empty where nobody has run it.
 
-    `state` is the stage of an active run, else how the last one ended, or `waived`; `run` and `published` are the ends
+    `state` is the stage of an active run, else how the last one ended, `retracted` or `waived`; `run` and `published` are the ends
     of run ids (`<key8>-<r>`) that follow model and period; `at` is when the attempt began, or ended.
     """
     if record is None:
@@ -46,8 +46,9 @@ def facts(record: Record | None) -> Facts:
         state = (claim["ending"] or claim["stage"]) if claim else last["state"]
         at = claim["since"] if claim else last["at"]
         found |= {"state": str(state), "run": _tail(shown["run"]), "attempt": str(shown["attempt"]), "at": at}
-    if record["waived"] and not claim:
-        found |= {"state": "waived", "at": record["waived"]["at"]}
+    for decided in ("retracted", "waived"):
+        if record.get(decided) and not claim and not published:
+            found |= {"state": decided, "at": record[decided]["at"]}
     return found
 
 

@@ -27,13 +27,17 @@ bp = df.Blueprint()
 async def get_run_history(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Every task of the run's attempts: when, which try, how it ended; by the engine, and by receipts."""
     reader(request)
-    run = run_of(request)
+    return answer(await history_of(run_of(request), client))
+
+
+async def history_of(run: RunId, client: df.DurableOrchestrationClient) -> dict[str, Any]:
+    """The history of a run. Raises 404 for one that is not known."""
     view = await asyncio.to_thread(view_of, run)
     attempts = range(1, view["attempt"] + 1)
     kept = await asyncio.to_thread(lambda: [_kept(run, attempt) for attempt in attempts])
     engines = [one or await read(client, run, attempt) for attempt, one in zip(attempts, kept, strict=True)]
     entries = timeline(view["steps"], engines)
-    return answer(History(run=run.text, state=view["state"], timeline=entries).model_dump(mode="json"))
+    return History(run=run.text, state=view["state"], timeline=entries).model_dump(mode="json")
 
 
 def _kept(run: RunId, attempt: int) -> dict[str, Any] | None:

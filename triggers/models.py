@@ -67,14 +67,14 @@ async def get_periods(request: func.HttpRequest) -> func.HttpResponse:
     """The periods of a model that have ended, the newest first, a page at a time."""
     reader(request)
     before, count = cursor(request), limit(request)
-    return answer(await asyncio.to_thread(_periods, request.route_params["model"], before, count))
+    return answer(await asyncio.to_thread(periods_of, request.route_params["model"], before, count))
 
 
-async def _read(show: Callable[[_Seen], dict[str, Any]]) -> dict[str, Any]:
-    return await asyncio.to_thread(lambda: show(_Seen()))
+async def _read(show: Callable[[Fleet], dict[str, Any]]) -> dict[str, Any]:
+    return await asyncio.to_thread(lambda: show(Fleet()))
 
 
-class _Seen:
+class Fleet:
     """The catalog and the board, as they are now: all that the lists of models need, in a handful of requests."""
 
     def __init__(self) -> None:
@@ -160,7 +160,7 @@ class _Seen:
         return period_row(found, period, facts, self.now)
 
 
-def _periods(model: str, before: str | None, count: int) -> dict[str, Any]:
+def periods_of(model: str, before: str | None, count: int) -> dict[str, Any]:
     """A page of the periods that ended before the one named `before`, from the metadata of their records."""
     found = _released(catalog.load(lake().control), model)
     definition = found.definition

@@ -26,10 +26,11 @@ INCIDENT = ("key", "status", "code", "message", "opened_at", "acknowledged")
 async def get_period(request: func.HttpRequest) -> func.HttpResponse:
     """The readiness card of a period: each input, what blocks, what Slipway would do now, what is published."""
     reader(request)
-    return answer(await asyncio.to_thread(_card, request.route_params["model"], request.route_params["period"]))
+    return answer(await asyncio.to_thread(card_of, request.route_params["model"], request.route_params["period"]))
 
 
-def _card(model: str, text: str) -> dict[str, Any]:
+def card_of(model: str, text: str) -> dict[str, Any]:
+    """The card of a period. Raises 404 for a model that is not released."""
     found = released(model)
     if found is None:
         raise Problem(404, "Unknown model", f"No model named {model[:60]!r} is released here.")

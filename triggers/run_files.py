@@ -45,7 +45,7 @@ async def get_run_inputs(request: func.HttpRequest) -> func.HttpResponse:
 async def get_run_outputs(request: func.HttpRequest) -> func.HttpResponse:
     """The files a run has given, as they were verified, and who may read them once they are published."""
     reader(request)
-    return answer(await asyncio.to_thread(_outputs, run_of(request), limit(request), cursor(request)))
+    return answer(await asyncio.to_thread(outputs_of, run_of(request), limit(request), cursor(request)))
 
 
 @bp.function_name("get_run_log")
@@ -54,7 +54,7 @@ async def get_run_outputs(request: func.HttpRequest) -> func.HttpResponse:
 async def get_run_log(request: func.HttpRequest) -> func.HttpResponse:
     """The last lines that the job of the newest attempt has printed; ask again to follow it."""
     reader(request)
-    return answer(await asyncio.to_thread(_log, run_of(request)))
+    return answer(await asyncio.to_thread(log_of, run_of(request)))
 
 
 def _inputs(run: RunId, count: int, place: str | None) -> dict[str, Any]:
@@ -87,7 +87,8 @@ def _snapshot(run: RunId, parts: int, begin: int) -> Iterator[StagedFile]:
                 yield StagedFile(name=name, source=file.source, length=file.length, etag=file.etag, md5=file.md5)
 
 
-def _outputs(run: RunId, count: int, place: str | None) -> dict[str, Any]:
+def outputs_of(run: RunId, count: int, place: str | None) -> dict[str, Any]:
+    """A page of the files that a run has given. Raises 404 for a run that is not known."""
     facts = lake().control.read(paths.run_file(run))
     if facts is None:
         raise Problem(404, "Unknown run", f"No run {run} is known here.")
@@ -112,7 +113,8 @@ def _newest_outputs(run: RunId) -> tuple[int, str | None]:
     return attempt, paths.closed_folder(run, attempt) if closed else paths.outputs_folder(run, attempt)
 
 
-def _log(run: RunId) -> dict[str, Any]:
+def log_of(run: RunId) -> dict[str, Any]:
+    """The end of the log of a run's job. Raises 404 where no job was submitted."""
     record = lake().period(run.model, run.period)
     claim = record["claim"] if record else None
     if claim is not None and claim["run"] == run.text:

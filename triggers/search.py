@@ -37,7 +37,7 @@ FILTERS = ("model", "period", "state", "cause", "by", "since", "until", "limit",
 async def get_runs(request: func.HttpRequest) -> func.HttpResponse:
     """The attempts that began in a span of time, the newest first: by model, period, state, cause or person."""
     reader(request)
-    return answer(await asyncio.to_thread(_search, _Wanted.of(request), limit(request), cursor(request)))
+    return answer(await asyncio.to_thread(search, Wanted.of(request), limit(request), cursor(request)))
 
 
 @bp.function_name("get_incidents")
@@ -49,11 +49,11 @@ async def get_incidents(request: func.HttpRequest) -> func.HttpResponse:
     status = request.params.get("status", "open")
     if status not in ("open", "resolved", "all"):
         raise Problem(400, "Malformed status", "status is open, resolved or all.")
-    return answer(await asyncio.to_thread(_incidents, status, limit(request), cursor(request)))
+    return answer(await asyncio.to_thread(incidents, status, limit(request), cursor(request)))
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """What a search is for. `since` and `until` bound when attempts began; the filters compare whole words."""
 
     since: datetime
@@ -61,13 +61,13 @@ class _Wanted:
     filters: Mapping[str, str]
 
     @classmethod
-    def of(cls, request: func.HttpRequest) -> _Wanted:
+    def of(cls, request: func.HttpRequest) -> Wanted:
         """Read the query. Raises 400 for what it does not know, and for what is no time."""
         if unknown := set(request.params) - set(FILTERS):
             raise Problem(400, "Unknown filter", f"{min(unknown)[:40]!r} is none of {', '.join(FILTERS)}.")
         until = _time(request, "until") or datetime.max.replace(tzinfo=UTC)
         since = _time(request, "since") or lake().control.read_at(paths.heartbeat())[1] - LOOK_BACK
-        filters = {name: request.params[name] for name in FILTERS[:5] if name in request.params}
+        filters = {name: request.params[name] for name in FILTERS[:5] if request.params.get(name)}
         return cls(since, until, filters)
 
     def fits(self, row: AttemptRow) -> bool:
@@ -77,7 +77,7 @@ class _Wanted:
 
 def _time(request: func.HttpRequest, name: str) -> datetime | None:
     text = request.params.get(name)
-    if text is None:
+    if not text:
         return None
     try:
         found = datetime.fromisoformat(text)
@@ -86,7 +86,7 @@ def _time(request: func.HttpRequest, name: str) -> datetime | None:
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _search(wanted: _Wanted, count: int, place: str | None) -> dict[str, Any]:
+def search(wanted: Wanted, count: int, place: str | None) -> dict[str, Any]:
     """One page: what fits of the hours that it looks into, from the newest that the cursor leaves."""
     found: list[AttemptRow] = []
     boards = _Boards()
@@ -124,7 +124,7 @@ def _after(place: str) -> str:
     return place if not place.endswith("Z~") else "~"
 
 
-def _hours(wanted: _Wanted, place: str | None) -> Iterator[Period]:
+def _hours(wanted: Wanted, place: str | None) -> Iterator[Period]:
     """The hours with attempts between the bounds, the newest first, month by month."""
     until = min(wanted.until, datetime(2199, 12, 31, tzinfo=UTC))
     newest = _hour_of(place) if place is not None else str(rollup.hour_of(until.isoformat()))
@@ -173,7 +173,8 @@ class _Boards:
         return found
 
 
-def _incidents(status: str, count: int, place: str | None) -> dict[str, Any]:
+def incidents(status: str, count: int, place: str | None) -> dict[str, Any]:
+    """A page of incidents of a status: open, resolved or all."""
     entries = [entry for entry in lake().control.list("incidents/") if not entry.is_directory]
     listed = [entry.name for entry in entries if status in (entry.metadata.get("status"), "all")]
     names, more = cut(sorted(listed), count, place)

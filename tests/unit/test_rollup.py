@@ -19,7 +19,7 @@ LAST = {"run": RUN, "attempt": 1, "state": "failed", "at": "2024-01-06T02:00:00+
 
 def a_record(**known: Any) -> dict[str, Any]:
     """A period's record, as far as it is shown."""
-    return {"claim": None, "last": None, "published": None, "waived": None, **known}
+    return {"claim": None, "last": None, "published": None, "waived": None, "retracted": None, **known}
 
 
 def test_a_period_nobody_has_run_shows_nothing() -> None:
@@ -37,7 +37,8 @@ def test_an_active_run_is_shown_by_its_stage_and_one_that_ended_by_its_end() -> 
         "state": "failed", "run": "0a1b2c3d-1", "attempt": "1", "at": "2024-01-06T02:00:00+00:00",
         "published": "0a1b2c3d-1",
     }  # fmt: skip
-    assert facts(a_record(last=LAST, waived={"at": "2024-01-07T00:00:00+00:00"}))["state"] == "waived"
+    for decided in ("waived", "retracted"):
+        assert facts(a_record(last=LAST, **{decided: {"at": "2024-01-07T00:00:00+00:00"}}))["state"] == decided
 
 
 def test_facts_fit_into_metadata() -> None:
