@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
 PREFIX = "SLIPWAY_"
+#: Where an app on a desk answers: whom the command line asks, unless an environment is named.
+DESK_URL = "http://127.0.0.1:7071"
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
