@@ -29,12 +29,17 @@ def grant_readers(ask: Ask) -> dict[str, Any]:
     run, attempt = RunId.parse(ask["run"]), ask["attempt"]
     definition = catalog.pinned(lake().control, run.model, claim["version"])
     readers = reader_ids(definition)
+    return {"readers": list(definition.readers), "paths": grant(run, attempt, definition, readers)}
+
+
+def grant(run: RunId, attempt: int, definition: Definition, readers: list[str]) -> int:
+    """Grant below the top of the attempt's outputs, to the readers with these ids; how many paths were changed."""
     changed = 0
     for output in definition.outputs if readers else ():
         changed += lake().models.grant_below(paths.outputs_folder(run, attempt, output), access.reader_grant(readers))
     for name in (MANIFEST, MARKER):
         lake().models.set_acl(f"{paths.outputs_folder(run, attempt)}/{name}", access.readable_file(readers))
-    return {"readers": list(definition.readers), "paths": changed}
+    return changed
 
 
 def reader_ids(definition: Definition) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.effects import Ask, claim_of, run_step
-from activities.grant_readers import reader_ids
+from activities.grant_readers import grant, reader_ids
 from activities.point import point
 from slipway import access, catalog, paths
 from slipway.azure.lake import lake
@@ -31,26 +31,46 @@ def publish_outputs(ask: Ask) -> dict[str, Any]:
 def deliver(record: Record) -> dict[str, Any]:
     """Open the outputs of the claim in `publishing` to its readers: gate, pointers, claim.
 
-    Each effect is idempotent and finds its first work, so that anyone may roll a dead owner's publication forward.
+    Each effect is idempotent and finds its first work, so that anyone may roll a dead owner's publication forward. A
+    set that is published again is granted to the readers of today, as its top is closed still.
     """
     claim = record["claim"]
     run, attempt = RunId.parse(claim["run"]), claim["attempt"]
     folder = paths.outputs_folder(run, attempt)
     assert claim["stage"] in DELIVERING, "only what is verified and granted is delivered"
-    readers = reader_ids(catalog.pinned(lake().control, run.model, claim["version"]))
+    definition = catalog.pinned(lake().control, run.model, claim["version"])
+    readers = reader_ids(definition)
+    if claim.get("again"):
+        readers = _readers_now(run.model, readers)
+        _take_again(run, claim["again"], attempt)
+        grant(run, attempt, definition, readers)
     lake().models.set_acl(folder, access.open_outputs(readers))
-    _open_pointers(run.model, readers)
+    _open_pointers(run.model, _readers_now(run.model, readers))
     point(to_outputs(claim))
     lake().change_period(run.model, run.period, lambda seen, now: delivered(seen, claim["run"], attempt, folder, now))
     return {"folder": folder, "generation": claim["generation"]}
 
 
-def _open_pointers(model: str, pinned: list[str]) -> None:
+def _take_again(run: RunId, attempt: int, to: int) -> None:
+    """Move what an earlier attempt published to be that of this one, from where it is closed or still open.
+
+    Each name is used once, so that whoever opens or closes the earlier one late meets nothing. Looked for in the order
+    in which closing moves it.
+    """
+    for place in (paths.outputs_folder, paths.closed_folder):
+        lake().models.rename_folder(place(run, attempt), paths.outputs_folder(run, to))
+
+
+def _readers_now(model: str, pinned: list[str]) -> list[str]:
+    """The readers of the released definition; those of the pinned one where none can be read."""
+    known = catalog.load(lake().control).models.get(model)
+    return reader_ids(known.definition) if known else pinned
+
+
+def _open_pointers(model: str, readers: list[str]) -> None:
     """Let the readers of the released definition follow the pointers, which all periods share, and nobody else.
 
     An older version that is still being delivered gives no reader back that was removed since.
     """
-    known = catalog.load(lake().control).models.get(model)
-    readers = reader_ids(known.definition) if known else pinned
     lake().models.make_folder(paths.published_folder(model), access.published(readers))
     lake().models.set_acl(paths.published_folder(model), access.published(readers))

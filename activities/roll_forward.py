@@ -8,11 +8,12 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.announce_outputs import announce
-from activities.effects import Ask, effect
+from activities.effects import Ask, effect, leave_receipt
 from activities.open_incident import open_and_send
 from activities.publish_outputs import deliver
 from activities.record_run import write_record
 from activities.resolve_incident import act as resolve
+from slipway import clock
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
 from slipway.claim import DELIVERING, End, finish
@@ -43,8 +44,11 @@ def act(ask: Ask) -> dict[str, Any]:
     if record is None or claim is None or claim["stage"] not in DELIVERING:
         return {"rolled": False}
     run = RunId.parse(claim["run"])
+    started_at = clock.now()
     try:
-        deliver(record)
+        delivered = deliver(record)
+        if claim.get("again"):
+            leave_receipt({"run": run.text, "attempt": claim["attempt"]}, "publish_outputs", started_at, delivered)
         write_record(claim, End.SUCCEEDED)
     except Exception as error:
         failure = failure_of(error)  # raises again what is no foreseen failure

@@ -291,7 +291,7 @@ def delivered(record: Record | None, run: str, attempt: int, folder: str, now: d
         **record,
         "published": {**published, "folder": folder, "at": now.isoformat()},
         "retracted": None,
-        "declined": {},
+        "declined": record.get("declined", {}) if claim.get("again") else {},
         "retired": retired,
         "claim": {**claim, "stage": Stage.PUBLISHED, "deadline": deadline},
     }
@@ -454,10 +454,59 @@ def retract(record: Record | None, cause: Mapping[str, Any], now: datetime) -> R
     return remember(changed, "retract", cause, now, run=run)
 
 
+def publish_again(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Record:
+    """Take an earlier attempt's verified set to readers again, as the next attempt of its run; no job runs.
+
+    `plan` is as in `reserve`, with the attempt whose outputs they are, its job, and the generation that the record had
+    when they were looked for: a plan of before another publication or retraction is refused. The claim is in
+    `publishing` and has no owner, so whoever finds it rolls it forward. From the inputs of what is published or ended
+    now nothing is run unasked: a person prefers the earlier set. What is published already is no change.
+    """
+    run, cause = plan["run"], plan["cause"]
+    if record is None:
+        raise Refused("nothing was ever published")
+    published, last = record["published"], record["last"]
+    if was_asked(record, "publish", cause["request"]):
+        return record
+    _not_active(record)
+    _not_waived(record)
+    if published and published["run"] == run:
+        return record
+    if record["generation"] != plan["generation"]:
+        raise Refused("something was published or retracted at this moment: look, and ask again")
+    generation = record["generation"] + 1
+    passed = [published] if published else []
+    passed += [last] if last and last["state"] != End.SUPERSEDED else []
+    why = f"{run} was published in place of what came of them by {cause['by']}"
+    over = {one["fingerprint"]: why for one in passed if one["fingerprint"] != plan["fingerprint"]}
+    claim = {
+        **{key: plan[key] for key in ("run", "job", "fingerprint", "version", "cause", "installation")},
+        "attempt": plan["attempt"] + 1,
+        "again": plan["attempt"],
+        "automatic": 1,
+        "stage": Stage.PUBLISHING,
+        "ending": None,
+        "token": f"nobody, for generation {generation}",
+        "generation": generation,
+        "since": now.isoformat(),
+        "deadline": now.isoformat(),
+    }
+    changed = {
+        **closed(record, run, plan["attempt"]),
+        "generation": generation,
+        "claim": claim,
+        "declined": {
+            **over,
+            **{key: why for key, why in record.get("declined", {}).items() if key != plan["fingerprint"]},
+        },
+    }
+    return remember(changed, "publish", cause, now, run=run)
+
+
 def declined(record: Mapping[str, Any], fingerprint: str) -> str | None:
     """Why nothing is run unasked from these inputs, if a person decided against what came of them.
 
-    It holds until something else is published: of other inputs, or by a person.
+    It holds until a run of other inputs, or one that a person starts, is published.
     """
     why: str | None = record.get("declined", {}).get(fingerprint)
     return why

@@ -150,7 +150,8 @@ def _active(seen: Seen, claim: dict[str, Any], cancel: dict[str, Any] | None) ->
         again = min(deadline, seen.now + START_AGAIN) if claim["token"] == "" else deadline
         return Decision("wait", f"{run} is {claim['stage']}", again, run, attempt)
     if claim["stage"] in DELIVERING:
-        return Decision("roll_forward", f"its owner died while {claim['stage']}", None, run, attempt)
+        cause = f"{run} is published again" if claim.get("again") else f"its owner died while {claim['stage']}"
+        return Decision("roll_forward", cause, None, run, attempt)
     if why := _hopeless(seen, claim, cancel):
         return Decision("give_up", why, None, run, attempt)
     return Decision("next_attempt", f"its owner died while {claim['stage']}", None, run, attempt)

@@ -106,9 +106,8 @@ def links(
     job = job or job_name(run, attempt)
     submitted = records.get(paths.receipt(run, "submit_job", parse_job_name(job)[1]))
     inherited = records.get(paths.receipt(run, "inherit_job", attempt))
-    sealed = paths.receipt(run, "seal_outputs", attempt) in records or bool(
-        inherited and inherited["result"]["took_over"]
-    )
+    steps_there = (paths.receipt(run, step, attempt) in records for step in ("seal_outputs", "publish_outputs"))
+    sealed = any(steps_there) or bool(inherited and inherited["result"]["took_over"])
     return {
         "job": job,
         "studio": submitted["result"].get("studio") if submitted else None,

@@ -12,6 +12,7 @@ from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
+from pydantic import Field
 
 from activities import close_outputs, resolve_incident, send_incident
 from activities.assess_period import released
@@ -20,8 +21,10 @@ from slipway import claim, incident, model_state, paths
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import Change, lake
 from slipway.claim import Refused
+from slipway.manifest import MANIFEST, MARKER
 from slipway.names import InvalidName, model_name
 from slipway.period import Period, PeriodError
+from slipway.run import RunId
 from slipway.settings import settings
 from triggers.api import Problem, Reasoned, answer, body, endpoint, operator
 from triggers.requests import Answer, cause_of, idempotency_key, once
@@ -76,6 +79,28 @@ async def retract_period(request: func.HttpRequest) -> func.HttpResponse:
     )
     if told["retracted"]:
         await asyncio.to_thread(_try, close_outputs.act, told["retracted"])
+    return _done(told, 202)
+
+
+class NewPublication(Reasoned):
+    """What `POST /api/models/{model}/periods/{period}/publish` takes."""
+
+    run: str = Field(min_length=10, max_length=120)
+
+
+@bp.function_name("publish_period")
+@bp.route("api/models/{model}/periods/{period}/publish", methods=["POST"], trigger_arg_name="request")
+@bp.durable_client_input(client_name="client")
+@endpoint
+async def publish_period(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Publish an earlier run's verified outputs again: superseded or retracted ones. 202: it is decided, and follows.
+
+    409 beside an active run, for a run without outputs that were published before, and where they are gone.
+    """
+    cause = cause_of("publish", operator(request), asked := body(request, NewPublication), idempotency_key(request))
+    model, period = await asyncio.to_thread(_known, request)
+    told = await asyncio.to_thread(_publish, model, period, asked.run, cause)
+    await wake(client, model, period)
     return _done(told, 202)
 
 
@@ -146,6 +171,46 @@ def _decide(what: str, model: str, period: Period, cause: dict[str, Any], change
         return {"model": model, "period": str(period), what: record.get(what)}
 
     return once(cause, {"model": model, "period": str(period)}, act)
+
+
+def _publish(model: str, period: Period, text: str, cause: dict[str, Any]) -> Answer:
+    """Give the period to the run's next attempt, in `publishing`; answers the run and that attempt."""
+    try:
+        run = RunId.parse(text)
+    except InvalidName as error:
+        raise Problem(404, "Unknown run", str(error)) from error
+    if (run.model, run.period) != (model, period):
+        raise Problem(404, "Unknown run", f"{run} is no run of {model} {period}.")
+
+    def act() -> Answer:
+        record = lake().period(model, period)
+        try:
+            plan = {**_published_before(run), "cause": cause, "installation": settings().installation}
+            plan["generation"] = record["generation"] if record else 0
+            after = lake().change_period(model, period, lambda seen, now: claim.publish_again(seen, plan, now))
+        except Refused as refused:
+            active = {"run": refused.active} if refused.active else {}
+            raise Problem(409, "Cannot be published", str(refused), **active) from refused
+        shown = after["claim"] or after["published"] or {}
+        return {"model": model, "period": str(period), "run": run.text, "attempt": shown.get("attempt")}
+
+    return once(cause, {"model": model, "period": str(period), "run": run.text}, act)
+
+
+def _published_before(run: RunId) -> dict[str, Any]:
+    """The run's last attempt whose outputs were published, as its record has it. Raises Refused where they are gone."""
+    begins = f"{paths.control_folder(run)}/record-"
+    records = [lake().control.read(entry.name) for entry in lake().control.list(begins)]
+    if not records:
+        raise Problem(404, "Unknown run", f"No run {run} is known here, or it has not ended.")
+    ends = sorted((seen.data for seen in records if seen), key=lambda end: int(end["attempt"]))
+    if ends[-1]["state"] != claim.End.SUCCEEDED:
+        raise Refused(f"{run} {ends[-1]['state']}: only what was verified and published can be published again")
+    attempt = ends[-1]["attempt"]
+    for place in (paths.outputs_folder(run, attempt), paths.closed_folder(run, attempt)):
+        if all(lake().models.exists(f"{place}/{name}") for name in (MANIFEST, MARKER)):
+            return {key: ends[-1][key] for key in ("run", "attempt", "job", "fingerprint", "version")}
+    raise Refused(f"the outputs of {run} are gone")
 
 
 def _acknowledge(model: str, period: Period, cause: dict[str, Any]) -> Answer:

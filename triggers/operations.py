@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from slipway.rollup import KEPT
 from triggers import paging, shapes
 from triggers.api import Reasoned
+from triggers.commands import NewPublication
 from triggers.runs import NewRun
 
 #: A query parameter: what it means, and its JSON Schema.
@@ -70,6 +71,7 @@ OPERATIONS = (
     Operation("resume_run", "POST", "runs/{run}/resume", "Go on with a run", shapes.Accepted, Reasoned, 202),
     Operation("waive_period", "POST", f"{_PERIOD}/waive", "Decide that no run is needed", shapes.Decided, Reasoned),
     Operation("retract_period", "POST", f"{_PERIOD}/retract", "Unpublish", shapes.Decided, Reasoned, 202),
+    Operation("publish_period", "POST", f"{_PERIOD}/publish", "Publish again", shapes.Decided, NewPublication, 202),
     Operation("acknowledge_incident", "POST", f"{_PERIOD}/incident/acknowledge", "Be on it", shapes.Decided, Reasoned),
     Operation("pause_model", "POST", "models/{model}/pause", "Start no run by itself", shapes.Decided, Reasoned),
     Operation("unpause_model", "POST", "models/{model}/unpause", "Take a pause back", shapes.Decided, Reasoned),

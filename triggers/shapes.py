@@ -21,7 +21,7 @@ class PeriodRow(Shape):
 
     period: str
     state: str = Field(
-        description="The stage of an active run, how the last one ended, `waived`, or `none` where nobody has run it."
+        description="The stage of an active run, how the last one ended, `waived`, `retracted`, or `none` where nobody has run it."
     )
     run: str | None
     attempt: int | None
@@ -273,6 +273,8 @@ class Decided(Shape):
 
     model: str
     period: str | None = None
+    run: str | None = None
+    attempt: int | None = None
     waived: dict[str, Any] | None = None
     retracted: dict[str, Any] | None = None
     acknowledged: dict[str, Any] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -247,6 +248,35 @@ def test_what_was_retracted_stays_invisible_whoever_wakes_late(scene: Scene, nam
     assert latest["period"] == earlier
     assert not models.get_directory_client(published["folder"]).exists()
     assert not scene.can_read("analyst", published["folder"].replace("/outputs-", "/closed-") + "/all/all.txt")
+
+
+def test_what_was_published_again_stays_visible_whoever_closes_late(scene: Scene) -> None:
+    """CL-7 (I2): a closer sleeps between sealing and moving a retracted set, which is closed and published again."""
+    model, day = scene.stage("publish-again"), "2024-01-01"
+    scene.land(f"{model}/{day}", ROWS)
+    old = scene.published(model, day)
+    bytes_of_old = scene.outputs(model, day)
+    scene.fault(
+        {"delay": 600}, operation="RenamePath", name=f"models/{model}/{day}/*/closed-1", times=1, phase="before"
+    )
+    retract = (f"models/{model}/periods/{day}/retract", {"reason": "half of it is missing"})
+    asleep = threading.Thread(target=lambda: scene.call("POST", *retract))
+    asleep.start()
+    scene.fired(1)
+    eventually(lambda: scene.record(model, day)["retired"] == [])
+
+    again = {"run": old["run"], "reason": "it was all there"}
+    status, answer = scene.call("POST", f"models/{model}/periods/{day}/publish", again)
+    assert status == 202, answer
+    published = scene.published(model, day)
+    scene.calm()
+    asleep.join(60)
+
+    assert not asleep.is_alive()
+    assert (published["run"], published["attempt"], published["generation"]) == (old["run"], 2, 3)
+    assert scene.record(model, day)["published"] == published
+    assert scene.outputs(model, day) == bytes_of_old
+    assert scene.jobs(old["run"]) == [f"{old['run']}-a1"]
 
 
 def is_like_the_twin(scene: Scene, model: str, day: str, published: dict[str, Any], attempt: int = 1) -> None:

@@ -171,7 +171,45 @@ def test_only_what_is_published_is_retracted_and_not_beside_a_run(yard: Yard) ->
     yard.call("POST", f"runs/{run}/cancel", REASON)
 
 
-PERIOD_COMMANDS = ["waive", "reopen", "retract", "incident/acknowledge"]
+def test_an_earlier_runs_outputs_are_published_again_and_what_they_replace_does_not_come_back(yard: Yard) -> None:
+    """Superseded and retracted ones, without a job; consumers see the pointer move; only verified sets are taken."""
+    model = yard.a_model("command-publish", MODEL + "corrections: 4000d\n")
+    yard.land(f"{model}/{DAY}", {"a.txt": "first"})
+    first = yard.published(model, DAY)
+    bytes_of_first = yard.outputs(model, DAY)
+    yard.land(f"{model}/{DAY}", {"a.txt": "second"})
+    second = yard.published(model, DAY, other_than=first["run"])
+
+    status, told = decide(yard, f"{model}/periods/{DAY}/publish", "publish-1", run=first["run"])
+
+    assert (status, told["run"], told["attempt"]) == (202, first["run"], 2)
+    again = yard.published(model, DAY, other_than=second["run"])
+    assert (again["run"], again["attempt"], again["generation"]) == (first["run"], 2, 3)
+    assert yard.outputs(model, DAY) == bytes_of_first
+    assert pointer(yard, model, "latest")["generation"] == 3
+    run = yard.run(first["run"])
+    assert (run["state"], run["cause"]["kind"], run["links"]["outputs"]) == ("succeeded", "data", again["folder"])
+    assert len(yard.jobs(f"{model}--")) == 2
+    yard.reconciled()
+    card = yard.period(model, DAY)
+    assert (card["active"], card["published"]["run"]) == (None, first["run"])
+    assert "was published in place of what came of them by developer" in card["decision"]["why"]
+
+    assert decide(yard, f"{model}/periods/{DAY}/retract")[0] == 202
+    assert decide(yard, f"{model}/periods/{DAY}/publish", run=first["run"])[1]["attempt"] == 3
+    assert yard.published(model, DAY)["generation"] == 5
+    assert yard.outputs(model, DAY) == bytes_of_first
+    assert decide(yard, f"{model}/periods/{DAY}/publish", run=second["run"])[0] == 202
+    assert yard.published(model, DAY, other_than=first["run"])["run"] == second["run"]
+    assert decide(yard, f"{model}/periods/{DAY}/publish", "publish-1", run=first["run"]) == (status, told)
+    assert yard.period(model, DAY)["published"]["run"] == second["run"], "sent again late, it undoes nothing"
+    yard.land(f"{model}/2024-01-02", {"a.txt": "fail"})
+    failed = yard.ended(model, "2024-01-02", "failed")["run"]
+    for day, which, code in (("2024-01-02", failed, 409), (DAY, failed, 404), (DAY, "what-is-this", 404)):
+        assert decide(yard, f"{model}/periods/{day}/publish", run=which)[0] == code
+
+
+PERIOD_COMMANDS = ["waive", "reopen", "retract", "publish", "incident/acknowledge"]
 MODEL_COMMANDS = ["pause", "unpause"]
 
 

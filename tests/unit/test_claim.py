@@ -30,6 +30,7 @@ from slipway.claim import (
     move,
     orphan_ended,
     owned,
+    publish_again,
     reopen,
     reserve,
     resume,
@@ -573,6 +574,76 @@ def test_a_retraction_that_comes_again_late_leaves_what_was_published_since() ->
     record = finish(record, OTHER, 1, End.SUCCEEDED, NOON)
 
     assert retract(record, by("ann", "half of it is missing", "key"), NOON) is record
+
+
+FIRST_AGAIN = {**a_plan(), "job": f"{RUN}-a1", "generation": 2, "cause": by("ann", "the second was wrong", "key")}
+SUPERSEDED = an_ended(End.SUCCEEDED, OTHER, an_ended(End.SUCCEEDED))
+
+
+def other_inputs(record: Record) -> Record:
+    """The record, but what is published and ended last came of other inputs than the first run's."""
+    facts = {name: {**record[name], "fingerprint": "e" * 64} for name in ("published", "last")}
+    return {**record, **facts}
+
+
+def test_an_earlier_set_is_published_again_as_the_next_attempt_of_its_run_and_has_no_owner() -> None:
+    """A new generation, in `publishing` at once: whoever finds it rolls it forward. It is closed no more."""
+    record = publish_again(SUPERSEDED, FIRST_AGAIN, NOON)
+
+    claim = record["claim"]
+    assert (claim["run"], claim["attempt"], claim["again"], claim["stage"]) == (RUN, 2, 1, "publishing")
+    assert (record["generation"], claim["generation"], record["retired"]) == (3, 3, [])
+    assert is_dead(claim, NOON)
+    with pytest.raises(Refused):
+        take(record, RUN, 2, "late", NOON)
+    after = finish(delivered(record, RUN, 2, "folder", NOON), RUN, 2, End.SUCCEEDED, NOON)
+    assert (after["published"]["run"], after["published"]["attempt"], after["claim"]) == (RUN, 2, None)
+    assert [(set_["run"], set_["attempt"]) for set_ in after["retired"]] == [(OTHER, 1)]
+
+
+def test_what_a_person_published_again_is_not_replaced_by_what_it_was_preferred_to() -> None:
+    """The inputs are those of the run before still, and nothing is run from them unasked."""
+    record = publish_again(other_inputs(SUPERSEDED), FIRST_AGAIN, NOON)
+    record = finish(delivered(record, RUN, 2, "folder", NOON), RUN, 2, End.SUCCEEDED, NOON)
+
+    assert declined(record, "e" * 64) == f"{RUN} was published in place of what came of them by ann"
+    assert declined(record, "f" * 64) is None
+    with pytest.raises(Refused):
+        reserve(record, {**a_plan(OTHER[:-1] + "2"), "fingerprint": "e" * 64}, NOON)
+
+
+def test_what_was_retracted_can_be_published_again() -> None:
+    """A person's later word counts, also for these inputs."""
+    record = publish_again(a_retracted(), FIRST_AGAIN, NOON)
+
+    assert (record["declined"], record["retired"], record["generation"]) == ({}, [], 3)
+    assert delivered(record, RUN, 2, "folder", NOON)["retracted"] is None
+
+
+@pytest.mark.parametrize(
+    ("record", "refusal"),
+    [
+        pytest.param(None, "nothing was ever", id="never run"),
+        pytest.param(
+            a_record(Stage.RUNNING, run=OTHER, before=an_ended(End.SUCCEEDED)), "is active", id="beside a run"
+        ),
+        pytest.param(a_waived(), "waived by ann", id="waived"),
+        pytest.param({**SUPERSEDED, "generation": 3}, "at this moment", id="looked for before another publication"),
+    ],
+)
+def test_what_cannot_be_published_again_is_refused(record: Record | None, refusal: str) -> None:
+    """And said why."""
+    with pytest.raises(Refused, match=refusal):
+        publish_again(record, FIRST_AGAIN, NOON)
+
+
+def test_publishing_again_what_is_published_or_was_asked_before_is_no_change() -> None:
+    """RR-1."""
+    published = an_ended(End.SUCCEEDED)
+    asked = publish_again(SUPERSEDED, FIRST_AGAIN, NOON)
+
+    assert publish_again(published, {**FIRST_AGAIN, "generation": 1}, NOON) is published
+    assert publish_again(asked, FIRST_AGAIN, NOON) is asked
 
 
 def test_a_command_about_a_run_is_carried_out_once_for_a_request() -> None:

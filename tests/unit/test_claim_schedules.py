@@ -25,6 +25,7 @@ from slipway.claim import (
     judge,
     move,
     new_record,
+    publish_again,
     reopen,
     reserve,
     resume,
@@ -60,6 +61,7 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
         self.ended: dict[tuple[str, int], str] = {}
         self.delivering: set[tuple[str, int]] = set()
         self.condemned: set[tuple[str, int]] = set()
+        self.wishes: list[Record] = []  # to publish an earlier set again, as it was looked for at some time
 
     # What everybody does
 
@@ -67,12 +69,12 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
     def somebody_reserves(self, key: str, number: int, attempt: int) -> None:
         """The evaluation starts a run, or a late duplicate of such a start arrives."""
         run = self._run(key, number)
-        self._change(lambda seen: reserve(seen, a_plan(run, attempt), self.now))
+        self._change(lambda seen: reserve(seen, self._plan(run, attempt), self.now))
 
     @rule(key=keys, number=st.integers(1, 3), request=st.sampled_from(["", "key"]))
     def a_person_asks(self, key: str, number: int, request: str) -> None:
         """A run is asked for by hand."""
-        plan = {**a_plan(self._run(key, number)), "cause": by("ann")}
+        plan = {**self._plan(self._run(key, number)), "cause": by("ann")}
         self._change(lambda seen: ask(seen, request, plan, self.now))
 
     @rule(key=keys, number=st.integers(1, 3))
@@ -104,6 +106,25 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
     def a_person_retracts(self, request: str | None) -> None:
         """What is published should not be."""
         self._change(lambda seen: retract(seen, by("ann", request=request), self.now))
+
+    @precondition(lambda self: self.ended and self.record)
+    @rule(which=pick)
+    def a_person_looks_for_an_earlier_set(self, which: int) -> None:
+        """The last attempt of some run, if it was published."""
+        runs = sorted({run for run, _ in self.ended})
+        run = runs[which % len(runs)]
+        attempt = max(number for name, number in self.ended if name == run)
+        if self.ended[run, attempt] == End.SUCCEEDED:
+            seen = {"job": None, "generation": self.record["generation"], "cause": by("ann")}
+            self.wishes.append({**self._plan(run, attempt), **seen})
+
+    @precondition(lambda self: self.wishes)
+    @rule(which=pick, request=st.sampled_from([None, "one", "two"]))
+    def a_person_publishes_again(self, which: int, request: str | None) -> None:
+        """What was looked for now, or long ago."""
+        wish = self.wishes[which % len(self.wishes)]
+        plan = {**wish, "cause": by("ann", request=request)}
+        self._change(lambda seen: publish_again(seen, plan, self.now))
 
     @precondition(lambda self: self.attempts)
     @rule(which=pick)
@@ -287,6 +308,11 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
 
     def _token(self, which: int) -> str:
         return self.executions[which % len(self.executions)][2]
+
+    @staticmethod
+    def _plan(run: str, attempt: int = 1) -> Record:
+        """The plan of a run; each key has inputs of its own."""
+        return {**a_plan(run, attempt), "fingerprint": RunId.parse(run).key8 * 8}
 
     @staticmethod
     def _run(key: str, number: int) -> str:

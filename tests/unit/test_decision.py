@@ -19,6 +19,7 @@ from slipway.claim import (
     condemn,
     finish,
     new_record,
+    publish_again,
     reserve,
     resume,
     retract,
@@ -85,6 +86,7 @@ ORPHANED = finish(a_record(), RUN, 1, End.CANCELED, NOON, orphans=("job",))
 RESUMED = take(resume(an_ended(End.FAILED), RUN, by("ann"), NOON), RUN, 2, "two", NOON)
 TWICE_PUBLISHED = an_ended(End.SUCCEEDED, OTHER, an_ended(End.SUCCEEDED))
 RETRACTED = {**retract(an_ended(End.SUCCEEDED), by("ann"), NOON), "retired": []}
+AGAIN = publish_again(TWICE_PUBLISHED, {**a_plan(), "job": "job", "generation": 2, "cause": by("ann")}, NOON)
 DAY_LATER = NOON + timedelta(hours=24)
 
 TABLE = [
@@ -203,6 +205,7 @@ TABLE = [
     pytest.param(
         a_view(retract(an_ended(End.SUCCEEDED), by("ann"), NOON)), "close_outputs", id="retracted: close at once"
     ),
+    pytest.param(a_view(AGAIN), "roll_forward", id="to be published again: roll forward at once"),
     pytest.param(a_view(RETRACTED), "nothing", id="retracted, the same inputs: nothing"),
     pytest.param(a_view(RETRACTED, version="b" * 12), "nothing", id="retracted, a new release: nothing"),
     pytest.param(a_view(RETRACTED, OTHERS), "start", id="retracted, corrected inputs: start"),
