@@ -34,8 +34,8 @@ INCIDENT_FACTS = ("incident", "incident_at")
 def facts(record: Record | None) -> Facts:
     """What people see of a period at a glance; empty where nobody has run it.
 
-    `state` is the stage of an active run, else how the last one ended, `retracted` or `waived`; `run` and `published` are the ends
-    of run ids (`<key8>-<r>`) that follow model and period; `at` is when the attempt began, or ended.
+    `state` is the stage of an active run, else how the last one ended, `retracted` or `waived`; `run` and `published`
+    are the ends of run ids (`<key8>-<r>`) that follow model and period; `at` is when the attempt began, or ended.
     """
     if record is None:
         return {}
