@@ -21,7 +21,8 @@ class PeriodRow(Shape):
 
     period: str
     state: str = Field(
-        description="The stage of an active run, how the last one ended, `waived`, `retracted`, or `none` where nobody has run it."
+        description="The stage of an active run, how the last one ended, `waived`, `retracted`, or `none` where "
+        "nobody has run it."
     )
     run: str | None
     attempt: int | None
