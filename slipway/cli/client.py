@@ -26,6 +26,8 @@ from slipway.failure import redact
 WAITS = (1.0, 3.0)
 #: Seconds that an answer may take.
 PATIENCE = 60.0
+#: A line break, as failures write it.
+LINE = r"\n"
 #: The most entries that a page of the API has.
 PAGE = 500
 
@@ -162,7 +164,8 @@ class Client:
             token = credential().get_token(f"{self.target.audience}/.default").token
         except Exception as error:
             failure = failure_of(error)  # raises again what is a bug
-            raise Unreachable("Not signed in", f"{failure.message.splitlines()[0]} {self._remedy()}") from error
+            # The first line says that there is none; what follows lists every way to sign in that there is.
+            raise Unreachable("Not signed in", f"{failure.message.partition(LINE)[0]} {self._remedy()}") from error
         return {"Authorization": f"Bearer {token}"}
 
     def _remedy(self) -> str:

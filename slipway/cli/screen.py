@@ -19,9 +19,10 @@ WIDE = 130
 #: The colour of each state, wherever one is written.
 STYLES = {
     "succeeded": "green",
-    "published": "green",
     "failed": "bold red",
     "canceled": "yellow",
+    "superseded": "dim",
+    "retracted": "yellow",
     "waived": "dim",
     "none": "dim",
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
 
 from slipway.azure import credential
 from slipway.cli import client as module
@@ -183,6 +184,29 @@ def test_a_token_is_sent_to_the_environments_address_and_not_after_a_redirect(
     assert thief.seen == []
     assert "redirect" in caught.value.detail
     assert "token-for" not in caught.value.detail
+
+
+class NoCredential:
+    """Knows many ways to sign in, and found none."""
+
+    def get_token(self, *_: str) -> AccessToken:
+        """None to be had."""
+        raise ClientAuthenticationError("No credential worked.\nAttempted credentials:\n\tEnvironmentCredential: no.")
+
+
+def test_who_has_no_token_is_told_to_sign_in_and_nothing_is_sent(
+    server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one sentence, not in twenty."""
+    monkeypatch.setattr(credential, "credential", NoCredential)
+    one = server((200, JSON, "{}"))
+
+    with pytest.raises(Unreachable) as caught:
+        client(one, "api://slipway").get("board")
+
+    assert (caught.value.title, one.seen) == ("Not signed in", [])
+    assert "Attempted" not in caught.value.detail
+    assert "az login" in caught.value.detail
 
 
 def test_nobody_at_an_address_is_told_at_once(server: Callable[..., Server]) -> None:

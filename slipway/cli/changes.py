@@ -1,0 +1,128 @@
+"""The commands that change something: each is one request with a reason, carried out once however often it is sent."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from slipway.cli.asking import AsJson, Env, Model, Period, Run, asking, show_json
+from slipway.cli.client import Document
+from slipway.cli.screen import console, text, when
+
+Reason = Annotated[
+    str | None,
+    typer.Option("--reason", help="Why; kept with who asked and when. Asked for on a terminal.", show_default=False),
+]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", help="The Idempotency-Key of a request whose answer was lost.", show_default=False),
+]
+
+
+def rerun(
+    model: Model, period: Period, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False
+) -> None:
+    """Start a new run of a period, on the inputs as they are now and the released definition."""
+    told = _change(("models", model, "runs"), reason, key, env, as_json=as_json, period=period)
+    _say(f"{told['run']} is started: slipway show {told['run']}", as_json=as_json)
+
+
+def resume(run: Run, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False) -> None:
+    """Go on with a failed or canceled run as its next attempt, with the same inputs and definition."""
+    _change(("runs", run, "resume"), reason, key, env, as_json=as_json)
+    _say(f"{run} goes on: slipway show {run}", as_json=as_json)
+
+
+def cancel(run: Run, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False) -> None:
+    """Wish an active run ended. It is canceled once its job was seen ended."""
+    _change(("runs", run, "cancel"), reason, key, env, as_json=as_json)
+    _say(f"{run} will be canceled once its job has ended: slipway show {run}", as_json=as_json)
+
+
+def waive(
+    model: Model, period: Period, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False
+) -> None:
+    """Decide that a period needs no run. Its incident is resolved, and nothing starts until it is reopened."""
+    told = _change(("models", model, "periods", period, "waive"), reason, key, env, as_json=as_json)
+    _say(f"{model} {period} is waived{_by(told['waived'])}", as_json=as_json)
+
+
+def reopen(
+    model: Model, period: Period, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False
+) -> None:
+    """Take a waiver back, and ask at once what the period needs."""
+    _change(("models", model, "periods", period, "reopen"), reason, key, env, as_json=as_json)
+    _say(f"{model} {period} is open: slipway why {model} {period}", as_json=as_json)
+
+
+def retract(
+    model: Model, period: Period, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False
+) -> None:
+    """Make what is published of a period invisible to its readers, for good; a new run may publish again."""
+    told = _change(("models", model, "periods", period, "retract"), reason, key, env, as_json=as_json)
+    _say(f"{model} {period} is retracted{_by(told['retracted'])}", as_json=as_json)
+
+
+def publish(
+    model: Model,
+    period: Period,
+    run: Run,
+    reason: Reason = None,
+    key: Key = None,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish again what an earlier run gave: outputs that were superseded or retracted. No job runs."""
+    _change(("models", model, "periods", period, "publish"), reason, key, env, as_json=as_json, run=run)
+    _say(f"{run} will be published again: slipway show {run}", as_json=as_json)
+
+
+def acknowledge(
+    model: Model, period: Period, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False
+) -> None:
+    """Say that you are on the open incident of a period; the receiver of incidents is told."""
+    told = _change(("models", model, "periods", period, "incident", "acknowledge"), reason, key, env, as_json=as_json)
+    _say(f"The incident of {model} {period} is acknowledged{_by(told['acknowledged'])}", as_json=as_json)
+
+
+def pause(model: Model, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False) -> None:
+    """Let a model start no run by itself; what is active goes on, and people may start runs."""
+    told = _change(("models", model, "pause"), reason, key, env, as_json=as_json)
+    _say(f"{model} is paused{_by(told['paused'])}", as_json=as_json)
+
+
+def unpause(model: Model, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False) -> None:
+    """Take a pause back. Open periods are asked about within a pass of reconcile."""
+    _change(("models", model, "unpause"), reason, key, env, as_json=as_json)
+    _say(f"{model} is not paused any more", as_json=as_json)
+
+
+def _change(
+    way: tuple[str, ...], reason: str | None, key: str | None, env: str | None, *, as_json: bool, **more: str
+) -> Document:
+    """Send the request; with `as_json` its answer is printed."""
+    with asking(env, as_json=as_json) as api:
+        # Whoever is about to change something is told where before, not after.
+        told = api.post(*way, body={**more, "reason": reason or _asked(api.target.name)}, key=key)
+    if as_json:
+        show_json(told)
+    return told
+
+
+def _asked(where: str) -> str:
+    """The reason, from whoever sits at the terminal. A script has to give it."""
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("a change needs a reason.", param_hint="'--reason'")
+    return str(typer.prompt(f"Why ({where})", err=True))
+
+
+def _by(decided: Document | None) -> str:
+    """Who decided, which may have been another person before: the first decision stands."""
+    return f", by {decided['by']} at {when(decided['at'])}: {decided['reason']}" if decided else ""
+
+
+def _say(words: str, *, as_json: bool) -> None:
+    if not as_json:
+        console().print(text(words))

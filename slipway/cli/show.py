@@ -1,0 +1,121 @@
+"""`slipway show`: a run on one screen, the failure first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from rich.table import Table
+from rich.text import Text
+
+from slipway.cli.asking import AsJson, Env, Run, asking, show_json
+from slipway.cli.client import Document
+from slipway.cli.screen import console, put, span, state, table, text, when
+
+#: How wide an attempt's timeline is, in characters, where there is room.
+TIMELINE = 32
+#: What stands beside it.
+BESIDE = 62
+
+
+def show(run: Run, env: Env = None, as_json: AsJson = False) -> None:
+    """Show a run: its failure first, its steps on a timeline, its attempts, its links."""
+    with asking(env, as_json=as_json) as api:
+        found = api.get("runs", run)
+    if as_json:
+        show_json(found)
+        return
+    screen = console()
+    put(screen, rendered(found, screen.width))
+
+
+def rendered(run: Document, width: int) -> Iterator[Table | Text]:
+    """All of it, from the top of the screen."""
+    yield Text.assemble(text(run["run"], "bold"), "  ", state(run["state"]), _wish(run))
+    if run["failure"]:
+        yield failure(run["failure"], run["failed_step"])
+    yield _facts(run)
+    if run["steps"]:
+        yield Text()
+        yield timeline(run["steps"], max(8, min(TIMELINE, width - BESIDE)))
+    if run["attempts"]:
+        yield Text()
+        yield _attempts(run["attempts"])
+    yield Text()
+    yield from links(run["links"])
+
+
+def failure(found: Document, step: str | None) -> Text:
+    """Why it failed, whose concern it is, and where."""
+    where = f" in {step}" if step else ""
+    return text(f"{found['kind']}/{found['code']}{where}: {found['message']}", "red")
+
+
+def timeline(steps: Sequence[Document], width: int = TIMELINE) -> Table:
+    """The steps with their durations, each attempt on a scale of its own: attempts may lie days apart."""
+    grid = table("attempt", "step", "took", "", "began")
+    for attempt in sorted({step["attempt"] for step in steps}):
+        own = [step for step in steps if step["attempt"] == attempt]
+        begins, ends = min(_at(step["started_at"]) for step in own), max(_at(step["ended_at"]) for step in own)
+        for number, step in enumerate(own):
+            grid.add_row(
+                text(attempt if number == 0 else " "),
+                text(step["step"] + (f", {step['batches']} batches" if step.get("batches", 0) > 1 else "")),
+                text(span(step["seconds"])),
+                Text(
+                    bar(_at(step["started_at"]) - begins, _at(step["ended_at"]) - begins, ends - begins, width), "cyan"
+                ),
+                text(when(step["started_at"])),
+            )
+    return grid
+
+
+def bar(begin: float, end: float, whole: float, width: int) -> str:
+    """A stretch of a whole (all in seconds) as blocks on a line of `width`; never less than one."""
+    scale = width / whole if whole > 0 else 0
+    left = min(int(begin * scale), width - 1)
+    right = max(round(end * scale), left + 1)
+    return f"{' ' * left}{'█' * (right - left)}{' ' * (width - right)}"
+
+
+def links(found: Document) -> Iterator[Text]:
+    """Where to read on, a line each, which is not broken: links are copied. What is not there is left out."""
+    longest = max(map(len, found), default=0)
+    for name, link in found.items():
+        if link is not None:
+            line = Text.assemble(text(name.ljust(longest + 2), "dim"), text(link))
+            line.no_wrap = True
+            yield line
+
+
+def _facts(run: Document) -> Table:
+    cause = run["cause"]
+    asked = f"{cause['kind']}, by {cause['by']}" + (f": {cause['reason']}" if cause.get("reason") else "")
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_row(text("model", "dim"), text(f"{run['model']} {run['period']}, version {run['version']}"))
+    grid.add_row(text("attempt", "dim"), text(f"{run['attempt']}, since {when(run['since'])}"))
+    grid.add_row(text("cause", "dim"), text(asked))
+    if run["deadline"]:
+        grid.add_row(text("deadline", "dim"), text(f"{when(run['deadline'])}, for the next sign of life"))
+    if incident := run["incident"]:
+        told = f"{incident['status']}, {incident['code']}, since {when(incident['opened_at'])}"
+        grid.add_row(text("incident", "dim"), text(told, "red" if incident["status"] == "open" else ""))
+    return grid
+
+
+def _attempts(attempts: Sequence[Document]) -> Table:
+    grid = table("attempt", "ended", "state", "failure", "job")
+    for one in attempts:
+        code = f"{one['failure']['kind']}/{one['failure']['code']}" if one["failure"] else None
+        grid.add_row(
+            text(one["attempt"]), text(when(one["ended_at"])), state(one["state"]), text(code), text(one["job"])
+        )
+    return grid
+
+
+def _wish(run: Document) -> Text:
+    return text("  to be canceled", "yellow") if run["canceling"] else Text()
+
+
+def _at(time: str) -> float:
+    return datetime.fromisoformat(time).timestamp()

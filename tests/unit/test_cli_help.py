@@ -1,0 +1,85 @@
+"""What all commands have in common: examples that are right, JSON, an environment, and changes a reason."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from slipway.cli import PANELS, app
+from slipway.cli.examples import EXAMPLES
+from slipway.cli.exits import Asked
+
+COMMANDS: Any = getattr(typer.main.get_command(app), "commands")  # noqa: B009 - a group's, which typer does not type
+ASKING = sorted({*PANELS["Look"], *PANELS["Change"]})
+
+
+def test_every_command_over_the_api_has_an_example() -> None:
+    """And no other has one: those are documented elsewhere."""
+    assert sorted(EXAMPLES) == ASKING
+
+
+@pytest.mark.parametrize("example", [one for examples in EXAMPLES.values() for one in examples])
+def test_an_example_is_understood_by_the_command_line(example: str) -> None:
+    """It names the command, and arguments and options that it has."""
+    program, name, *arguments = shlex.split(example)
+
+    assert program == "slipway"
+    assert example in EXAMPLES[name]
+    COMMANDS[name].make_context(name, arguments)
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_every_command_over_the_api_has_json_and_an_environment(name: str) -> None:
+    """And a change a reason and a key."""
+    options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+
+    assert {"--json", "--env"} <= options
+    assert ({"--reason", "--key"} <= options) == (name in PANELS["Change"])
+    assert EXAMPLES[name][0] in CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "150"}).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["status", "--env", "prod"], "no environment is called 'prod'"),
+        (["cancel", "a"], "a change needs a reason"),
+        (["show", ".."], "'..' is no name"),
+        (["open", "shop/"], "'' is no name"),
+        (["show"], "Missing argument"),
+    ],
+)
+def test_wrong_use_is_told_without_asking_anybody(
+    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 2."""
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "150"})
+
+    assert result.exit_code == 2, result.output
+    assert told in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_broken_file_of_environments_is_told_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 2, whichever environment was meant."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "environments.yaml").write_text("prod:\n  url: http://example.net\n  audience: api://x\n")
+
+    result = CliRunner().invoke(app, ["status"])
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "environments.yaml:2: tokens are sent over https only, and over http to this machine." in result.stderr
+
+
+def test_the_page_on_the_command_line_lists_its_commands_and_exit_codes() -> None:
+    """All of them, and no others."""
+    page = (Path(__file__).parents[2] / "docs/reference/cli.md").read_text(encoding="utf-8")
+
+    assert re.findall(r"^\| `slipway ([a-z]+)", page, re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^\| (\d) \|", page, re.MULTILINE) == [str(int(code)) for code in Asked]
