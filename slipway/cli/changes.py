@@ -105,17 +105,19 @@ def _change(
     """Send the request; with `as_json` its answer is printed."""
     with asking(env, as_json=as_json) as api:
         # Whoever is about to change something is told where before, not after.
-        told = api.post(*way, body={**more, "reason": reason or _asked(api.target.name)}, key=key)
+        told = api.post(*way, body={**more, "reason": reason or asked_reason(api.target.name)}, key=key)
     if as_json:
         show_json(told)
     return told
 
 
-def _asked(where: str) -> str:
+def asked_reason(where: str) -> str:
     """The reason, from whoever sits at the terminal. A script has to give it."""
-    if not sys.stdin.isatty():
-        raise typer.BadParameter("a change needs a reason.", param_hint="'--reason'")
-    return str(typer.prompt(f"Why ({where})", err=True))
+    if sys.stdin.isatty():
+        typer.echo(f"Why ({where})? ", err=True, nl=False)  # typer's own prompt would write into the results
+        if given := sys.stdin.readline().strip():
+            return given
+    raise typer.BadParameter("a change needs a reason.", param_hint="'--reason'")
 
 
 def _by(decided: Document | None) -> str:

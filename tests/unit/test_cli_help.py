@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from slipway.cli import PANELS, app
+from slipway.cli.changes import asked_reason
 from slipway.cli.examples import EXAMPLES
 from slipway.cli.exits import Asked
 
@@ -83,3 +85,31 @@ def test_the_page_on_the_command_line_lists_its_commands_and_exit_codes() -> Non
 
     assert re.findall(r"^\| `slipway ([a-z]+)", page, re.MULTILINE) == list(COMMANDS)
     assert re.findall(r"^\| (\d) \|", page, re.MULTILINE) == [str(int(code)) for code in Asked]
+
+
+class Terminal(io.StringIO):
+    """Somebody who types."""
+
+    def isatty(self) -> bool:
+        """Yes."""
+        return True
+
+
+def test_on_a_terminal_the_reason_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the name of the environment that is about to be changed; results alone go to stdout."""
+    monkeypatch.setattr("sys.stdin", Terminal("wrong release \n"))
+
+    assert asked_reason("prod") == "wrong release"
+    assert capsys.readouterr() == ("", "Why (prod)? ")
+    with pytest.raises(typer.BadParameter, match="a change needs a reason"):
+        asked_reason("prod")
+
+
+def test_the_environment_may_stand_in_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a shell that is about one of them."""
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["status"], env={"COLUMNS": "150", "SLIPWAY_ENV": "staging"})
+
+    assert (result.exit_code, "'staging'" in result.stderr) == (2, True)
