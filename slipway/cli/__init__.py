@@ -1,6 +1,7 @@
 """The command line. Results go to stdout, talk and progress to stderr; `--json` wherever a script may listen.
 
-`validate`, `release` and `schema` are about definitions; the others ask the app's HTTP API and nothing else.
+`validate`, `release` and `schema` are about definitions, `rebuild` about records; the others ask the app's HTTP API and
+nothing else.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from slipway.cli.examples import epilog
 from slipway.cli.incidents import incidents
 from slipway.cli.links import open_links
 from slipway.cli.logs import logs
+from slipway.cli.rebuild import rebuild
 from slipway.cli.release import release
 from slipway.cli.runs import runs
 from slipway.cli.schema import schema
@@ -46,6 +48,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "pause": pause,
         "unpause": unpause,
     },
+    "Tend": {"rebuild": rebuild},
 }
 
 app = typer.Typer(

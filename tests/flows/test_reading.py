@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from slipway import rollup
-from tests.flows.yard import Yard, read
+from slipway.cli import app as slipway
+from tests.flows.yard import Yard, forget_clients, read
 from tests.running import eventually
 from triggers.operations import OPERATIONS
 
@@ -60,6 +62,22 @@ def test_a_lost_board_is_made_good(yard: Yard, model: str) -> None:
     eventually(lambda: any(entry.name == path for entry in control.get_paths("rollups/board")), 30)
     assert model.encode() in read(control, path)
     assert model.encode() in before
+
+
+def test_lost_lists_are_made_anew(yard: Yard, model: str) -> None:
+    """By a command, from the records alone; done again, it changes nothing."""
+    found = shown(yard, "get_runs", f"runs?model={model}")["attempts"]
+    control = yard.lake("app", "control")
+    for one in [one.name for one in control.get_paths("rollups/attempts")]:
+        control.get_file_client(one).delete_file()
+    assert shown(yard, "get_runs", f"runs?model={model}")["attempts"] == []
+    for _ in range(2):
+        with yard.cloud.acting_as("app"):
+            forget_clients()
+            result = CliRunner().invoke(slipway, ["rebuild", "--json"])
+            forget_clients()
+        assert result.exit_code == 0, result.output
+        assert shown(yard, "get_runs", f"runs?model={model}")["attempts"] == found
 
 
 def test_models_and_one_of_them(yard: Yard, model: str) -> None:
