@@ -32,7 +32,12 @@ _PROBLEMS = {
     422: "The Idempotency-Key belongs to another request.",
     503: "A service did not answer as it should, or nobody vouches for principals.",
 }
+#: What the platform's authentication may answer by itself, in a form of its own.
+PLATFORMS = 401
 _FOR_CHANGES = (403, 409, 413, 415, 422)
+
+
+_PROBLEM = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}}
 
 
 @bp.function_name("get_openapi")
@@ -95,10 +100,7 @@ def _described(operation: Operation) -> dict[str, Any]:
                 "content": {"application/json": {"schema": _ref(operation.answer)}},
             },
             **{
-                str(status): {
-                    "description": words,
-                    "content": {"application/problem+json": {"schema": _ref(ProblemDocument)}},
-                }
+                str(status): {"description": words, **({} if status == PLATFORMS else _PROBLEM)}
                 for status, words in _PROBLEMS.items()
                 if changes or status not in _FOR_CHANGES
             },
