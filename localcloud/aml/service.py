@@ -89,7 +89,7 @@ class AzureML:
             MetricsRoutes(workspace, jobs),
         ):
             routes.add_to(self.app, door)
-        self.app.router.add_route("*", "/{anything:.*}", not_supported)
+        self.app.router.add_route("*", r"/{anything:[\s\S]*}", not_supported)
 
     def start(self) -> None:
         """Go on with the jobs that have not ended; called when the services are there, from the running loop."""

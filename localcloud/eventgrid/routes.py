@@ -26,7 +26,7 @@ def make(events: Events, identity: Identity, database: Database, surroundings: S
     topics = _Topics(events, identity, database)
     app.router.add_post("/topics/{topic}/api/events", topics.publish)
     app.router.add_get("/validate/{subscription}/{code}", topics.validate)
-    app.router.add_route("*", "/{anything:.*}", _not_supported)
+    app.router.add_route("*", r"/{anything:[\s\S]*}", _not_supported)
     return app
 
 

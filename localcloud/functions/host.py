@@ -105,9 +105,9 @@ class Host:
     async def start(self) -> tuple[int, int]:
         """Listen, take up open work, begin the schedules; returns the two ports."""
         public = application("functions", self._surroundings)
-        public.router.add_route("*", "/{tail:.*}", self._answer)
+        public.router.add_route("*", r"/{tail:[\s\S]*}", self._answer)
         loopback = application("durable", self._surroundings)
-        loopback.router.add_route("*", RPC_PATH + "/{tail:.*}", self._answer_client)
+        loopback.router.add_route("*", RPC_PATH + r"/{tail:[\s\S]*}", self._answer_client)
         for app, port in ((public, self.options.port), (loopback, self.options.rpc_port)):
             self._servers.append(await serve(app, port))
         self._engine.start()

@@ -49,7 +49,7 @@ def make(lake: Lake, identity: Identity, surroundings: Surroundings) -> web.Appl
     """Return the application that answers for the DFS, Blob and Queue endpoints of ``lake``, on any port."""
     app = application("storage", surroundings, _error)
     service = _Service(lake, Authentication(ACCOUNT, ACCOUNT_KEY, identity, surroundings.clock))
-    app.router.add_route("*", "/{anything:.*}", service.handle, expect_handler=_go_on)
+    app.router.add_route("*", r"/{anything:[\s\S]*}", service.handle, expect_handler=_go_on)
     app.on_response_prepare.append(_add_common_headers)
 
     async def begin(_: web.Application) -> None:

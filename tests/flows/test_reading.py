@@ -179,3 +179,9 @@ def test_what_cannot_be_answered_is_a_problem(yard: Yard, path: str, status: int
 def test_the_description_of_the_api_is_there(yard: Yard) -> None:
     """As clients fetch it."""
     assert yard.get("openapi.json")["openapi"] == "3.1.0"
+
+
+def test_a_name_with_a_line_break_in_it_is_no_model(yard: Yard) -> None:
+    """The app answers, and not the host: every text in an address reaches it."""
+    status, problem = yard.call("GET", "models/shop%0Arevenue")
+    assert (status, problem["title"]) == (404, "Unknown model")
