@@ -23,7 +23,7 @@ def test_every_activity_runs_twice_at_the_same_time(scene: Scene) -> None:
         published = scene.published(model, "2024-01-02", within=60)
 
     onlooker.verdict()
-    assert scene.idle() == []
+    eventually(lambda: scene.idle() == [])  # the last ones strike when the period is free already
     assert scene.outputs(model, "2024-01-02") == scene.outputs(model, "2024-01-01")
     assert (published["generation"], published["attempt"]) == (1, 1)
     assert scene.job_states(published["run"]) == {f"{published['run']}-a1": "Completed"}

@@ -33,7 +33,7 @@ def test_a_submit_whose_answer_is_lost(scene: Scene, model: str) -> None:
 
     published = landed(scene, model, day)
 
-    assert scene.idle() == []
+    eventually(lambda: scene.idle() == [])  # the last ones strike when the period is free already
     [submitted] = [step for step in scene.run(published["run"])["steps"] if step["step"] == "submit_job"]
     assert submitted["result"]["adopted"] is True
     is_published_once(scene, model, day, published)
@@ -85,7 +85,7 @@ def test_a_busy_control_plane_is_waited_out(scene: Scene, model: str) -> None:
 
     published = landed(scene, model, day, no_waiting=True)
 
-    assert scene.idle() == []
+    eventually(lambda: scene.idle() == [])  # the last ones strike when the period is free already
     assert 6 * 300 < (scene.now() - begun).total_seconds() < 3 * 3600
     is_published_once(scene, model, day, published)
 
@@ -133,7 +133,7 @@ def test_a_job_that_cannot_be_read_for_a_while(scene: Scene, model: str, status:
 
     published = landed(scene, model, day, no_waiting=True)
 
-    assert scene.idle() == []
+    eventually(lambda: scene.idle() == [])  # the last ones strike when the period is free already
     is_published_once(scene, model, day, published)
 
 
