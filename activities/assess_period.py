@@ -21,6 +21,7 @@ from slipway.period import Period
 from slipway.run import RunId
 from slipway.settings import settings
 from slipway.snapshot import File, fingerprint
+from slipway.subject import Subject
 from slipway.sweep import takes_corrections
 
 bp = df.Blueprint()
@@ -158,7 +159,7 @@ def _without_inputs(found: Released, period: Period, at_odds: bool = False) -> S
 
 
 def _open_incident(model: str, period: Period) -> Incident | None:
-    incident = lake().incident(model, period)
+    incident = lake().incident(Subject.of_period(model, period))
     return incident if incident and incident["status"] == "open" else None
 
 

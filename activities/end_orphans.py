@@ -16,6 +16,7 @@ from slipway.claim import Record, orphan_ended
 from slipway.failure import Failure, Kind
 from slipway.incident import WILL_NOT_END
 from slipway.period import Period
+from slipway.subject import Subject
 
 bp = df.Blueprint()
 
@@ -36,6 +37,7 @@ def act(ask: Ask) -> dict[str, Any]:
     Where one goes on running although its run did not fail, that is the period's incident, until the last has ended.
     """
     model, period = ask["model"], Period.parse(ask["period"])
+    about = Subject.of_period(model, period)
     seen, now = lake().period_at(model, period)
     record = seen or {"orphans": []}
     for job in record["orphans"]:
@@ -43,9 +45,9 @@ def act(ask: Ask) -> dict[str, Any]:
             record = lake().change_period(model, period, lambda seen, _, job=job: orphan_ended(seen, job))  # type: ignore[misc]
     if not record["orphans"]:
         resolve(ask)
-    elif _is_patience_over(record, now) and not _is_open(lake().incident(model, period)):
+    elif _is_patience_over(record, now) and not _is_open(lake().incident(about)):
         message = f"{', '.join(record['orphans'])} goes on running after being canceled; it is canceled every minute."
-        open_and_send(model, period, Failure(Kind.PLATFORM, WILL_NOT_END, message).to_document())
+        open_and_send(about, Failure(Kind.PLATFORM, WILL_NOT_END, message).to_document())
     return {"left": len(record["orphans"])}
 
 

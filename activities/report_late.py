@@ -10,6 +10,7 @@ from activities.effects import Ask, effect
 from activities.open_incident import open_and_send
 from slipway.failure import Failure, Kind
 from slipway.period import Period
+from slipway.subject import Subject
 
 bp = df.Blueprint()
 
@@ -24,4 +25,4 @@ def report_late(ask: Ask) -> dict[str, Any]:
 def act(ask: Ask) -> dict[str, Any]:
     """Open the period's incident: it names what blocks. It is over when the period is published or canceled."""
     failure = Failure(Kind.DATA, "late", ask["why"]).to_document()
-    return open_and_send(ask["model"], Period.parse(ask["period"]), failure)
+    return open_and_send(Subject.of_period(ask["model"], Period.parse(ask["period"])), failure)

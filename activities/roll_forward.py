@@ -19,6 +19,7 @@ from slipway.azure.lake import lake
 from slipway.claim import DELIVERING, End, finish
 from slipway.period import Period
 from slipway.run import RunId
+from slipway.subject import Subject
 
 bp = df.Blueprint()
 log = logging.getLogger("slipway")
@@ -54,7 +55,7 @@ def act(ask: Ask) -> dict[str, Any]:
         failure = failure_of(error)  # raises again what is no foreseen failure
         if not failure.transient:
             facts = {**failure.to_document(), "run": run.text, "attempt": claim["attempt"], "step": "roll_forward"}
-            open_and_send(run.model, run.period, facts)
+            open_and_send(Subject.of_period(run.model, run.period), facts)
         raise
     resolve(ask)
     _try_to_announce(run)

@@ -7,9 +7,9 @@ from typing import Any
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
 from slipway.incident import event, offered, sent, unsent
-from slipway.period import Period
 from slipway.settings import settings
 from slipway.sinks import webhook
+from slipway.subject import Subject
 
 
 def send(incident: dict[str, Any]) -> None:
@@ -20,8 +20,8 @@ def send(incident: dict[str, Any]) -> None:
     """
     if not unsent(incident) or settings().incident_url is None:
         return
-    model, period = incident["model"], Period.parse(incident["period"])
-    seen = lake().change_incident(model, period, lambda known, _: offered(known))
+    about = Subject.of(incident)
+    seen = lake().change_incident(about, lambda known, _: offered(known))
     if not unsent(seen):
         return
     taken = False
@@ -29,9 +29,7 @@ def send(incident: dict[str, Any]) -> None:
         webhook.send(event(seen, f"slipway/{settings().installation}", links(seen)))
         taken = True
     finally:
-        lake().change_incident(
-            model, period, lambda known, _: sent(known, seen["revision"], seen["status"], taken=taken)
-        )
+        lake().change_incident(about, lambda known, _: sent(known, seen["revision"], seen["status"], taken=taken))
 
 
 def try_to_send(incident: dict[str, Any]) -> bool:
@@ -49,5 +47,9 @@ def links(incident: dict[str, Any]) -> dict[str, str]:
     base = settings().public_url
     if base is None:
         return {}
-    found = {"readiness": f"{base}/api/models/{incident['model']}/periods/{incident['period']}"}
-    return {**found, "run": f"{base}/api/runs/{incident['run']}"} if incident.get("run") else found
+    about, found = Subject.of(incident), {}
+    if about.period is not None:
+        found["readiness"] = f"{base}/api/models/{about.model}/periods/{about.period}"
+    if incident.get("run"):
+        found["run"] = f"{base}/api/runs/{incident['run']}"
+    return found

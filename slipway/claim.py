@@ -530,6 +530,14 @@ def was_asked(record: Record, what: str, request: str | None) -> bool:
     )
 
 
+def is_quiet(cause: Mapping[str, Any] | None) -> bool:
+    """Whether a run that was started for this cause opens no incident when it fails: its backfill's incident lists it.
+
+    A failure of the same run that a person resumed is that person's, and no longer quiet.
+    """
+    return cause is not None and cause["kind"] == "backfill"
+
+
 def is_dead(claim: Mapping[str, Any], now: datetime) -> bool:
     """Whether the owner failed to show life by the deadline it set itself."""
     return now >= datetime.fromisoformat(claim["deadline"])
@@ -539,7 +547,7 @@ def index(record: Record) -> dict[str, str]:
     """What a listing of the records shows, so that the reconciler need not read each: ASCII, a few dozen bytes.
 
     `open`: 'claim' while a run is active, 'no' when there is nothing to do, else 'yes'. `ask`: when to ask again.
-    `failed`: 'yes' if the attempt that ended last failed, so that an incident is open.
+    `failed`: 'yes' if the attempt that ended last failed, so that an incident is open; 'quiet' if none is needed.
     """
     claim = record["claim"]
     asks = [] if claim is None else [claim["deadline"]] if claim["token"] else [_unheard(claim).isoformat()]
@@ -549,7 +557,7 @@ def index(record: Record) -> dict[str, str]:
     done = record["waived"] or (record["published"] and not claim)
     facts = {"open": "claim" if claim else "no" if done else "yes"}
     if record["last"] and record["last"]["state"] == End.FAILED and not record["waived"]:
-        facts["failed"] = "yes"
+        facts["failed"] = "quiet" if is_quiet(record["last"].get("cause")) else "yes"
     return {**facts, "ask": min(asks)} if asks else facts
 
 

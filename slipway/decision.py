@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from slipway.claim import DELIVERING, START_AGAIN, End, Record, declined, is_dead, unheard
+from slipway.claim import DELIVERING, START_AGAIN, End, Record, declined, is_dead, is_quiet, unheard
 from slipway.incident import Incident, over
 from slipway.period import Period
 from slipway.readiness import Readiness
@@ -134,7 +134,7 @@ def _untold(seen: Seen, record: Record) -> Decision | None:
         return Decision("resolve_incident", f"its incident is over: {by}") if by else None
     if record["waived"] or (claim and (claim["ending"] or claim["stage"] in DELIVERING)):
         return None
-    if last and last["state"] == End.FAILED:
+    if last and last["state"] == End.FAILED and not is_quiet(last.get("cause")):
         return Decision(
             "open_incident", f"{last['run']} failed, and no incident says so", None, last["run"], last["attempt"]
         )

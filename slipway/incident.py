@@ -1,7 +1,9 @@
-"""Incidents: one for each (model, period), opened by failure or lateness, resolved when the record shows it over. Pure.
+"""Incidents: one for each subject, opened by failure or lateness, resolved when its record shows it over. Pure.
 
-Steps open and resolve it, some of them late, some never; the period's record alone says whether it is over (`over`).
-Whoever opens it compares the two afterwards, and `decide` compares them again: what was lost or overtaken is levelled.
+A subject is a period of a model, a backfill, or the platform (see `slipway.subject`). Steps open and resolve a period's
+incident, some of them late, some never; the period's record alone says whether it is over (`over`). Whoever opens it
+compares the two afterwards, and `decide` compares them again: what was lost or overtaken is levelled. The incident of a
+backfill or of the platform is opened and resolved by whoever watches that, in the same words each time it looks.
 
 The incident in the lake is the outbox: it holds the state that people should see (`status`, with a `revision` that
 grows with every change), the revision that the sink has taken, and the last one it was offered: an answer may have been
@@ -17,6 +19,7 @@ from typing import Any
 
 from slipway.claim import End, Record, Refused, Stage, said
 from slipway.failure import redact
+from slipway.subject import Subject
 
 Incident = dict[str, Any]
 
@@ -40,20 +43,17 @@ FIRST_STEPS = {
 }
 
 
-def key(model: str, period: str) -> str:
-    """The deduplication key: the same for every message about one period."""
-    return f"{model}--{period}"
-
-
 def opened(incident: Incident | None, facts: Mapping[str, Any], now: datetime) -> Incident:
     """The incident after a failure: opened, opened again, or updated by a retry.
 
-    `facts`: model, period, owner, kind, code, message, transient, and where there is one run, attempt, step, job, log
-    (an address). The same failure of the same attempt told twice is no change, nor is an earlier attempt's told late.
+    `facts`: the subject (see `Subject.to_document`), owner, kind, code, message, transient, and where there is one run,
+    attempt, step, job, log (an address); `first_step` in place of the usual one for the kind. The same failure of the
+    same attempt told twice is no change, nor is an earlier attempt's told late.
     """
     told = {name: facts.get(name) for name in ("kind", "code", "run", "attempt", "step", "job", "log", "owner")}
     told |= {name: redact(str(facts[name])) for name in ("message", "log") if facts.get(name)}
     told["tried"] = _tried(facts)
+    told["first_step"] = facts.get("first_step") or FIRST_STEPS[str(facts["kind"])]
     if incident is not None and incident["status"] == "open":
         overtaken = incident["run"] and incident["run"] == told["run"] and incident["attempt"] > told["attempt"]
         if overtaken or all(incident.get(name) == value for name, value in told.items()):
@@ -64,11 +64,9 @@ def opened(incident: Incident | None, facts: Mapping[str, Any], now: datetime) -
         **before,
         **told,
         "schema": 1,
-        "model": facts["model"],
-        "period": facts["period"],
-        "key": key(facts["model"], facts["period"]),
+        **Subject.of(facts).to_document(),
+        "key": Subject.of(facts).key,
         "status": "open",
-        "first_step": FIRST_STEPS[str(facts["kind"])],
         "opened_at": before["opened_at"] if is_open else now.isoformat(),
         "resolved_at": None,
         "resolved_by": None,
@@ -139,10 +137,11 @@ def resolved(incident: Incident | None, revision: int, by: str, now: datetime) -
 def at_odds(incident: Mapping[str, str] | None, record: Mapping[str, str] | None) -> bool:
     """Whether what the listings show of incident and record (see both `index`) may not fit: `decide` must be asked."""
     shown, known = incident or {}, record or {}
-    is_open = shown.get("status") == "open"
-    if is_open and shown.get("code") == LATE:
+    if shown.get("status") != "open":
+        return known.get("failed") == "yes"
+    if shown.get("code") == LATE:
         return known.get("open", "yes") != "yes"
-    return is_open != (known.get("failed") == "yes")
+    return "failed" not in known
 
 
 def offered(incident: Incident | None) -> Incident | None:
@@ -189,7 +188,7 @@ def event(incident: Incident, source: str, links: Mapping[str, str]) -> dict[str
         "source": source,
         "id": f"{incident['key']}-{incident['revision']}",
         "time": incident["updated_at"],
-        "subject": f"{incident['model']}/{incident['period']}",
+        "subject": Subject.of(incident).path,
         "datacontenttype": "application/json",
         "data": {**shown, "title": title(incident), "text": text(incident, links), "links": dict(links)},
     }
@@ -198,7 +197,7 @@ def event(incident: Incident, source: str, links: Mapping[str, str]) -> dict[str
 def title(incident: Incident) -> str:
     """One line for a list of incidents."""
     message = incident["message"].splitlines()[0] if incident["message"] else incident["code"]
-    return f"{incident['model']} {incident['period']}: {message[:160]}"
+    return f"{Subject.of(incident)}: {message[:160]}"
 
 
 def text(incident: Incident, links: Mapping[str, str]) -> str:

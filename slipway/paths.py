@@ -15,6 +15,7 @@ from slipway import names
 from slipway.names import InvalidName, shown
 from slipway.period import Period, PeriodError
 from slipway.run import RunId
+from slipway.subject import Subject
 
 Filesystem = Literal["models", "control"]
 
@@ -62,6 +63,8 @@ LAYOUT: dict[Filesystem, dict[str, str]] = {
         "catalog_definition": "catalog/{model}/{version}/definition.json",
         "model_state": "models/{model}.json",
         "incident": "incidents/{model}/{period}.json",
+        "incident_of_backfill": "incidents/_backfills/{model}/{backfill}.json",
+        "incident_of_platform": "incidents/_platform/{platform}.json",
         "listings": "listings/current.json",
         "heartbeat": "heartbeat/reconcile.json",
         "request": "requests/{request}.json",
@@ -89,6 +92,8 @@ class Place:
     number: int | None = None  #: of a batch or part, from 0
     version: str | None = None
     request: str | None = None
+    backfill: str | None = None
+    platform: str | None = None  #: what is wrong with the platform
     rest: str | None = None
 
 
@@ -262,9 +267,13 @@ def model_state(model: str) -> str:
     return _build("control", "model_state", model=model)
 
 
-def incident(model: str, period: Period) -> str:
-    """The one incident of a model and period."""
-    return _build("control", "incident", model=model, period=period)
+def incident(about: Subject) -> str:
+    """The one incident of a subject. No model's name begins like the folders of those that are no period's."""
+    if about.platform is not None:
+        return _build("control", "incident_of_platform", platform=about.platform)
+    if about.backfill is not None:
+        return _build("control", "incident_of_backfill", model=about.model, backfill=about.backfill)
+    return _build("control", "incident", model=about.model, period=about.period)
 
 
 def listings() -> str:
@@ -305,6 +314,8 @@ _FIELDS = {
     "step": r"[a-z][a-z0-9_]*",
     "version": names.VERSION_PATTERN,
     "request": names.REQUEST_PATTERN,
+    "backfill": names.REQUEST_PATTERN,
+    "platform": names.GROUP_PATTERN,
     "rest": r".+",
 }
 _READERS: dict[str, Any] = {"period": Period.parse, "run": RunId.parse, "attempt": int, "number": int}

@@ -26,6 +26,7 @@ from slipway.names import InvalidName, model_name
 from slipway.period import Period, PeriodError
 from slipway.run import RunId
 from slipway.settings import settings
+from slipway.subject import Subject
 from triggers.api import Problem, Reasoned, answer, body, endpoint, operator
 from triggers.requests import Answer, cause_of, idempotency_key, once
 
@@ -214,9 +215,11 @@ def _published_before(run: RunId) -> dict[str, Any]:
 
 
 def _acknowledge(model: str, period: Period, cause: dict[str, Any]) -> Answer:
+    about = Subject.of_period(model, period)
+
     def act() -> Answer:
         try:
-            seen = lake().change_incident(model, period, lambda seen, now: incident.acknowledged(seen, cause, now))
+            seen = lake().change_incident(about, lambda seen, now: incident.acknowledged(seen, cause, now))
         except Refused as refused:
             raise Problem(409, "Cannot be acknowledged", str(refused)) from refused
         send_incident.try_to_send(seen)

@@ -12,6 +12,7 @@ from activities.assess_period import glance, pause_of, released
 from slipway.azure.lake import lake
 from slipway.decision import decide
 from slipway.period import Period
+from slipway.subject import Subject
 from triggers.api import Problem, answer, endpoint, reader
 
 bp = df.Blueprint()
@@ -38,7 +39,7 @@ def card_of(model: str, text: str) -> dict[str, Any]:
     seen = glance(found, period)
     decision, readiness = decide(seen), seen.readiness
     assert readiness is not None, "a glance looks at the inputs"
-    record, incident = seen.record, lake().incident(model, period)
+    record, incident = seen.record, lake().incident(Subject.of_period(model, period))
     shown = ("run", "attempt", "stage", "deadline")
     return {
         "model": model,

@@ -37,6 +37,7 @@ from slipway.catalog import Catalog
 from slipway.failure import Failure, Kind
 from slipway.incident import ASKING, resolved
 from slipway.settings import settings
+from slipway.subject import Subject
 from triggers.survey import Pair, Survey, look_around, tend_board
 
 bp = df.Blueprint()
@@ -151,10 +152,11 @@ def note_answer(survey: Survey, pair: Pair, again: datetime | None) -> None:
         survey.next.asks[_text(pair)] = again
     if pair not in survey.at_odds and _text(pair) not in survey.last.failing:
         return
-    incident = lake().incident(*pair)
+    about = Subject.of_period(*pair)
+    incident = lake().incident(about)
     if incident is not None and incident["status"] == "open" and incident["step"] == ASKING:
         revision, by = incident["revision"], "the question was answered"
-        lake().change_incident(*pair, lambda seen, now: resolved(seen, revision, by, now))
+        lake().change_incident(about, lambda seen, now: resolved(seen, revision, by, now))
 
 
 def note_failure(survey: Survey, pair: Pair, error: Exception) -> None:
@@ -186,9 +188,10 @@ def needs_person(failure: Failure, since: datetime, now: datetime) -> bool:
 
 def _call_person(pair: Pair, failure: Failure) -> None:
     """Open the period's incident, unless one is open: whatever it says, people know of the period."""
-    incident = lake().incident(*pair)
+    about = Subject.of_period(*pair)
+    incident = lake().incident(about)
     if incident is None or incident["status"] != "open":
-        open_incident.open_and_send(*pair, {**failure.to_document(), "step": ASKING})
+        open_incident.open_and_send(about, {**failure.to_document(), "step": ASKING})
 
 
 def close_pass(survey: Survey, spent: Spent, started: datetime) -> None:

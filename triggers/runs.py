@@ -28,6 +28,7 @@ from slipway.period import Period
 from slipway.run import RunId, instance_id
 from slipway.run_view import run_view
 from slipway.settings import settings
+from slipway.subject import Subject
 from triggers.api import Problem, Reasoned, answer, body, endpoint, operator, reader
 from triggers.requests import Answer, cause_of, idempotency_key, once
 
@@ -201,7 +202,7 @@ def view_of(run: RunId) -> dict[str, Any]:
     with ThreadPoolExecutor(READERS) as pool:
         read = zip(wanted, pool.map(lake().control.read, wanted), strict=True)
         records = {path: seen.data for path, seen in read if seen}
-    view = run_view(run, record, records, lake().incident(run.model, run.period))
+    view = run_view(run, record, records, lake().incident(Subject.of_period(run.model, run.period)))
     if view is None:
         raise _unknown(run)
     return view

@@ -180,5 +180,5 @@ def incidents(status: str, count: int, place: str | None) -> dict[str, Any]:
     names, more = cut(sorted(listed), count, place)
     with ThreadPoolExecutor(READERS) as pool:
         read = [record.data for record in pool.map(lake().control.read, names) if record]
-    rows = [IncidentRow(**{name: incident[name] for name in IncidentRow.model_fields}) for incident in read]
+    rows = [IncidentRow(**{name: incident.get(name) for name in IncidentRow.model_fields}) for incident in read]
     return Incidents(incidents=rows, next=more).model_dump(mode="json")

@@ -179,8 +179,10 @@ class IncidentRow(Shape):
     """An incident, as a list shows it."""
 
     key: str
-    model: str
-    period: str
+    model: str | None
+    period: str | None
+    backfill: str | None = Field(description="The backfill of the model that it is about, if it is about one.")
+    platform: str | None = Field(description="What is wrong with the platform, if it is about that.")
     status: str
     kind: str
     code: str
@@ -195,7 +197,7 @@ class IncidentRow(Shape):
 
 
 class Incidents(Shape):
-    """A page of incidents, by model and period."""
+    """A page of incidents: of the platform, of backfills, then by model and period."""
 
     incidents: list[IncidentRow]
     next: str | None = Field(description="The cursor of the next page; null at the end.")

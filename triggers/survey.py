@@ -175,9 +175,12 @@ def tend_board(survey: Survey) -> None:
 
 
 def _indexed(folder: str) -> Iterator[tuple[str, str, Entry]]:
-    """Of each record in `<folder>/<model>/<period>.json`: the model, the period's text, what the listing shows."""
+    """Of each record in `<folder>/<model>/<period>.json`: the model, the period's text, what the listing shows.
+
+    No model's name begins with the low line that folders of other subjects begin with.
+    """
     for entry in lake().control.list(folder):
-        if entry.name.endswith(".json") and entry.name.count("/") == 2:
+        if entry.name.endswith(".json") and entry.name.count("/") == 2 and not entry.name.startswith(f"{folder}_"):
             model, file = entry.name.removeprefix(folder).split("/")
             yield model, file.removesuffix(".json"), entry
 

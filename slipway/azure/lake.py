@@ -43,6 +43,7 @@ from slipway.azure.failures import failure_of
 from slipway.failure import Failed, Failure, Kind
 from slipway.period import Period
 from slipway.settings import Settings, settings
+from slipway.subject import Subject
 
 log = logging.getLogger("slipway")
 
@@ -389,16 +390,16 @@ class Lake:
             self._show(model, period, rollup.facts(record), rollup.FACTS)
         return record
 
-    def incident(self, model: str, period: Period) -> dict[str, Any] | None:
-        """The incident of a period, open or resolved, or None where there was never one."""
-        seen = self.control.read(paths.incident(model, period))
+    def incident(self, about: Subject) -> dict[str, Any] | None:
+        """The incident of a subject, open or resolved, or None where there was never one."""
+        seen = self.control.read(paths.incident(about))
         return seen.data if seen else None
 
-    def change_incident(self, model: str, period: Period, change: Change) -> dict[str, Any]:
-        """Change the incident of a period (see `slipway.incident`) and return it as it then stands."""
-        changed = self.control.update(paths.incident(model, period), change, _incident_index)
-        if changed:
-            self._show(model, period, rollup.incident_facts(changed), rollup.INCIDENT_FACTS)
+    def change_incident(self, about: Subject, change: Change) -> dict[str, Any]:
+        """Change the incident of a subject (see `slipway.incident`) and return it as it then stands."""
+        changed = self.control.update(paths.incident(about), change, _incident_index)
+        if changed and about.model and about.period:
+            self._show(about.model, about.period, rollup.incident_facts(changed), rollup.INCIDENT_FACTS)
         return changed
 
     def list_attempt(self, row: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from slipway.cli.asking import AsJson, Env, asking, show_json
 from slipway.cli.client import PAGE, Document
 from slipway.cli.screen import console, put, text, when
+from slipway.subject import Subject
 
 
 def incidents(
@@ -35,7 +36,7 @@ def rendered(rows: list[Document]) -> Iterator[Text]:
     """Each incident in a few lines: where, since when and whose, what happened, what to do first."""
     for row in rows:
         is_open = row["status"] == "open"
-        name = text(f"{row['model']} {row['period']}", "bold")
+        name = text(str(Subject.of(row)), "bold")
         yield Text.assemble(name, "  ", text(f"{row['kind']}/{row['code']}", "red" if is_open else "green"))
         times = f", {row['occurrences']} times" if row["occurrences"] > 1 else ""
         owner = f", {row['owner']} is called" if row["owner"] and is_open else ""

@@ -673,6 +673,11 @@ def test_a_command_about_a_run_is_carried_out_once_for_a_request() -> None:
             id="owned: ask at its deadline",
         ),
         pytest.param(an_ended(End.FAILED), {"open": "yes", "failed": "yes"}, id="failed: new data may come"),
+        pytest.param(
+            {**an_ended(End.FAILED), "last": {**an_ended(End.FAILED)["last"], "cause": {"kind": "backfill"}}},
+            {"open": "yes", "failed": "quiet"},
+            id="failed in a backfill, which tells it",
+        ),
         pytest.param(an_ended(End.SUCCEEDED), {"open": "no"}, id="published: nothing to do"),
         pytest.param(
             an_ended(End.SUCCEEDED, OTHER, an_ended(End.SUCCEEDED)),

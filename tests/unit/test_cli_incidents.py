@@ -15,6 +15,8 @@ def incident(**more: Any) -> dict[str, Any]:
         "key": "k",
         "model": "shop",
         "period": "2024-03-01",
+        "backfill": None,
+        "platform": None,
         "status": "open",
         "kind": "model",
         "code": "job-failed",

@@ -81,6 +81,12 @@ def a_dead(stage: Stage, automatic: int = 1) -> Record:
     return {**record, "claim": {**record["claim"], "automatic": automatic, "deadline": NOON.isoformat()}}
 
 
+def of_a_backfill(record: Record) -> Record:
+    """Build the record whose last run was started by a backfill."""
+    cause = {"kind": "backfill", "by": "ann", "reason": "new features", "request": None, "backfill": "B-1"}
+    return {**record, "last": {**record["last"], "cause": cause}}
+
+
 TOLD = an_incident()
 ORPHANED = finish(a_record(), RUN, 1, End.CANCELED, NOON, orphans=("job",))
 RESUMED = take(resume(an_ended(End.FAILED), RUN, by("ann"), NOON), RUN, 2, "two", NOON)
@@ -118,6 +124,7 @@ TABLE = [
     pytest.param(
         a_view(an_ended(End.FAILED), incident=None), "open_incident", id="IN-6 failed, and no incident says so: open it"
     ),
+    pytest.param(a_view(of_a_backfill(an_ended(End.FAILED))), "nothing", id="failed in a backfill: it lists them"),
     pytest.param(
         a_view(an_ended(End.SUCCEEDED), incident=TOLD), "resolve_incident", id="IN-3 published since: resolve"
     ),

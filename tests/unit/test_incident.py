@@ -26,7 +26,6 @@ from slipway.incident import (
     at_odds,
     event,
     index,
-    key,
     offered,
     opened,
     over,
@@ -37,6 +36,7 @@ from slipway.incident import (
     unsent,
 )
 from slipway.run import RunId
+from slipway.subject import Subject
 from tests.unit.builders import NOON, by
 from tests.unit.test_claim import RUN as RUN_IN_RECORD
 from tests.unit.test_claim import a_record, an_ended
@@ -179,9 +179,26 @@ def test_only_what_was_seen_to_be_over_is_resolved() -> None:
     assert resolved(later, seen["revision"], RUN, NOON + HOUR) is None
 
 
+def test_a_backfill_has_one_incident_which_its_watcher_opens_updates_and_resolves() -> None:
+    """IN-9: the same words are no change, others an update; its life cycle is that of every incident."""
+    about = Subject.of_backfill("flight-delay", "B-1")
+    facts = {**about.to_document(), "owner": "ops", "kind": "model", "code": "periods-failed"}
+    facts["first_step"] = "See which periods failed."
+    incident = opened(None, {**facts, "message": "2013-01 failed"}, NOON)
+
+    assert opened(incident, {**facts, "message": "2013-01 failed"}, NOON + HOUR) is incident
+    more = opened(incident, {**facts, "message": "2013-01 and 2013-02 failed"}, NOON + HOUR)
+    assert (more["revision"], more["occurrences"], more["first_step"]) == (2, 2, "See which periods failed.")
+    assert (more["key"], more["period"]) == ("backfill--flight-delay--B-1", None)
+    assert event(more, "slipway/north", {})["subject"] == "backfills/flight-delay/B-1"
+    assert title(more) == "backfill B-1 of flight-delay: 2013-01 and 2013-02 failed"
+    assert (a_resolved(more, "canceled by ann", NOON) or {})["status"] == "resolved"
+
+
 # What the period's record says of it
 
 LAST_WORD = an_ended(End.FAILED)
+QUIET = {**LAST_WORD, "last": {**LAST_WORD["last"], "cause": {**by("ann"), "kind": "backfill", "backfill": "B-1"}}}
 AGAIN = take(resume(LAST_WORD, RUN_IN_RECORD, by("ann"), NOON), RUN_IN_RECORD, 2, "two", NOON)
 
 
@@ -237,6 +254,8 @@ def test_the_record_says_whether_it_is_over(code: str, record: Record | None, by
         pytest.param("job-failed", an_ended(End.FAILED), False, id="a failure that was told"),
         pytest.param("job-failed", an_ended(End.SUCCEEDED), True, id="IN-3 opened after the recovery"),
         pytest.param("job-failed", an_ended(End.CANCELED), True, id="canceled since"),
+        pytest.param(None, QUIET, False, id="a failure that its backfill tells"),
+        pytest.param("job-failed", QUIET, False, id="a failure that was told, and again in a backfill"),
         pytest.param(LATE, None, False, id="late"),
         pytest.param(LATE, an_ended(End.SUCCEEDED), True, id="late, and published since"),
     ],
@@ -277,7 +296,7 @@ def test_the_event_tells_the_present_state(incident: Incident, type_: str) -> No
 
     assert (told["specversion"], told["type"], told["source"]) == ("1.0", type_, "slipway/north")
     assert told["id"] == f"flight-delay--2013-01-{incident['revision']}"
-    assert told["data"]["key"] == key("flight-delay", "2013-01")
+    assert told["data"]["key"] == "flight-delay--2013-01"
     assert told["data"]["status"] == incident["status"]
     assert told == event(incident, "slipway/north", {"run": "https://slipway/api/runs/x"})
 

@@ -11,6 +11,7 @@ from slipway.names import PORT_PATTERN
 from slipway.paths import LAYOUT, PathError
 from slipway.period import Period
 from slipway.run import RunId
+from slipway.subject import Subject
 from tests.unit.test_run import runs
 
 RUN = RunId("flight-delay", Period.parse("2013-01"), "0a1b2c3d", 1)
@@ -46,7 +47,9 @@ FOLDER = f"flight-delay/2013-01/{RUN}"
         (paths.heartbeat(), "heartbeat/reconcile.json"),
         (paths.request("R-1"), "requests/R-1.json"),
         (paths.model_state("flight-delay"), "models/flight-delay.json"),
-        (paths.incident("flight-delay", RUN.period), "incidents/flight-delay/2013-01.json"),
+        (paths.incident(Subject.of_period("flight-delay", RUN.period)), "incidents/flight-delay/2013-01.json"),
+        (paths.incident(Subject.of_backfill("flight-delay", "B-1")), "incidents/_backfills/flight-delay/B-1.json"),
+        (paths.incident(Subject.of_platform("event-path-silent")), "incidents/_platform/event-path-silent.json"),
     ],
 )
 def test_paths_are_where_people_look_for_them(built: str, expected: str) -> None:
@@ -81,7 +84,7 @@ def test_every_path_of_a_run_reads_back(run: RunId, attempt: int, number: int, p
         "receipt_of_batch": paths.receipt(run, "copy_batch", None, number),
         "receipt_of_attempt": paths.receipt(run, "seal_outputs", attempt),
         "receipt_of_attempt_batch": paths.receipt(run, "copy_batch", attempt, number),
-        "incident": paths.incident(run.model, run.period),
+        "incident": paths.incident(Subject.of_period(run.model, run.period)),
     }
     for what, path in models.items():
         assert paths.parse("models", path).what == what
