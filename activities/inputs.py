@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from slipway import clock, paths
 from slipway.azure.lake import lake
@@ -15,8 +16,8 @@ from slipway.period import Period
 from slipway.readiness import Publication, Readiness, assess, wanted
 from slipway.run import RunId
 from slipway.settings import settings
-from slipway.snapshot import File, fingerprint, parts
-from slipway.staging import index
+from slipway.snapshot import File, Part, fingerprint, parts
+from slipway.staging import differences, index, target
 from slipway.sweep import prefixes
 
 #: How often a listing is taken again until two agree; a folder that never rests is asked for again later.
@@ -100,6 +101,29 @@ def publication(model: str, period: Period) -> Publication | None:
     folder = Folder(lake().models.name, pointer.data["folder"])
     files = {output: tuple(entries) for output, entries in outputs.items()}
     return Publication(pointer.data["run"], folder, pointer.modified, files)
+
+
+def staged_before(run: RunId) -> tuple[File, ...] | None:
+    """The files that an earlier run staged, to be copied from there; None if they are not whole (any more).
+
+    They are what that run read, whatever became of its sources since: each is listed again and compared.
+    """
+    index_record, top = lake().control.read(paths.snapshot_index(run)), f"{paths.inputs_folder(run)}/"
+    if index_record is None or not lake().models.exists(paths.staged_manifest(run)):
+        return None
+    records = [lake().control.read(paths.snapshot_part(run, part)) for part in range(index_record.data["parts"])]
+    planned = [Part.from_document(record.data) for record in records if record]
+    listed = {entry.name: entry for entry in lake().models.list(top) if not entry.is_directory}
+    listed.pop(paths.staged_manifest(run), None)
+    entries = {name.removeprefix(top): entry for name, entry in listed.items()}
+    if differences(planned, {name: (entry.length, entry.hash) for name, entry in entries.items()}):
+        return None
+    files = {item.file for part in planned for item in part.items}
+    name = lake().models.name
+    return tuple(
+        replace(file, source=f"{name}/{top}{target(file)}", etag=entries[target(file)].etag)
+        for file in sorted(files, key=target)
+    )
 
 
 def write_snapshot(run: RunId, files: Sequence[File]) -> None:

@@ -38,7 +38,12 @@ def submit_job(ask: Ask) -> dict[str, Any]:
         )
     definition = catalog.pinned(lake().control, run.model, claim["version"])
     filled = job.fill(
-        definition.job, run, ask["attempt"], version=claim["version"], datastore=settings().models_datastore
+        definition.job,
+        run,
+        ask["attempt"],
+        version=claim["version"],
+        datastore=settings().models_datastore,
+        compute=claim.get("compute"),
     )
     limits = limits_of(definition)
     patience = limits.queued + limits.preparing + OWNER_GRACE

@@ -36,6 +36,8 @@ ENDING_LIMIT = timedelta(hours=2)
 START_AGAIN = timedelta(seconds=30)
 #: How long superseded outputs stay open to readers that still hold their path.
 GRACE = timedelta(hours=24)
+#: What a person may choose for a run, beside the inputs and the definition that its id stands for.
+CHOSEN = ("compute", "chosen")
 #: How many answered requests a record remembers.
 REMEMBERED_REQUESTS = 50
 #: A person who asks twice within this time, in the same words and without a key, asked once.
@@ -100,9 +102,10 @@ def new_record(model: str, period: Period) -> Record:
 def reserve(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Record:
     """Give the period to a planned run, before its instance is started.
 
-    `plan` holds run, attempt, fingerprint, version, cause, installation. Raises Refused when another run or attempt
-    has the claim, when this attempt is not the next one, and where a person decided otherwise since the plan was made;
-    the same plan twice is no change.
+    `plan` holds run, attempt, fingerprint, version, cause, installation, and where a person chose them `compute` (where
+    its job runs) and `chosen` (why what stands is not run again unasked: see `declined`). Raises Refused when another
+    run or attempt has the claim, when this attempt is not the next one, and where a person decided otherwise since the
+    plan was made; the same plan twice is no change.
     """
     run, attempt = RunId.parse(plan["run"]), plan["attempt"]
     record = record or new_record(run.model, run.period)
@@ -122,6 +125,7 @@ def reserve(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Re
         **record,
         "numbers": {**record["numbers"], run.key8: max(run.r, record["numbers"].get(run.key8, 0))},
         "claim": {
+            **{key: plan[key] for key in CHOSEN if plan.get(key)},
             "run": plan["run"],
             "attempt": attempt,
             "automatic": plan.get("automatic", 1),
@@ -168,10 +172,13 @@ def succeed_dead_owner(record: Record | None, run: str, attempt: int, now: datet
     }
 
 
-def resume(record: Record | None, run: str, cause: Mapping[str, Any], now: datetime) -> Record:
+def resume(
+    record: Record | None, run: str, cause: Mapping[str, Any], now: datetime, compute: str | None = None
+) -> Record:
     """Give the period back to its last run, as its next attempt. Raises Refused unless it failed or was canceled.
 
-    `cause` of a command holds kind, by, reason and request: the same request twice is no change.
+    `cause` of a command holds kind, by, reason and request: the same request twice is no change. `compute`: where its
+    job is to run from now on; None where it ran before.
     """
     claim, last = _claim(record), record and record["last"]
     if record is not None and was_asked(record, "resume", cause["request"]):
@@ -188,6 +195,7 @@ def resume(record: Record | None, run: str, cause: Mapping[str, Any], now: datet
         "period": record["period"],
         "attempt": last["attempt"] + 1,
         "cause": dict(cause),
+        "compute": compute or last.get("compute"),
     }
     return remember(reserve(record, plan, now), "resume", cause, now, run=run)
 
@@ -195,21 +203,27 @@ def resume(record: Record | None, run: str, cause: Mapping[str, Any], now: datet
 def ask(record: Record | None, request: str, plan: Mapping[str, Any], now: datetime) -> Record:
     """Give the period to the run a person asks for, and remember by which request. `plan` is as in `reserve`.
 
-    Raises Refused beside an active run. Whether the request was answered before is asked first: see `answered`.
+    Raises Refused beside an active run. Whether the request was answered before is asked first: see `answered`. From
+    the inputs of what is published or ended now nothing is run unasked, if a person chose others (`chosen`).
     """
     claim = _claim(record)
     if claim is not None and claim["run"] != plan["run"]:
         raise Refused(f"{claim['run']} is active", claim["run"])
     reserved = reserve(record, plan, now)
-    return remember(reserved, "start", {**plan["cause"], "request": request}, now, run=plan["run"])
+    if claim is None and plan.get("chosen"):
+        reserved["declined"] = {**reserved.get("declined", {}), **_passed_over(reserved, plan, plan["chosen"])}
+    told = {"choices": plan["choices"]} if plan.get("choices") else {}
+    return remember(reserved, "start", {**plan["cause"], "request": request}, now, run=plan["run"], **told)
 
 
-def answered(record: Record | None, request: str | None, by: str, reason: str, now: datetime) -> str | None:
+def answered(
+    record: Record | None, request: str | None, by: str, reason: str, now: datetime, choices: Mapping[str, Any]
+) -> str | None:
     """The run that an equal request was given before: by its id, or without one the same words within a minute."""
     for known in record["asked"] if record else ():
         if known.get("what", "start") != "start":
             continue
-        same_words = (known["by"], known["reason"]) == (by, reason)
+        same_words = (known["by"], known["reason"], known.get("choices", {})) == (by, reason, choices)
         recent = now - datetime.fromisoformat(known["at"]) < SAME_REQUEST
         if known["request"] == request or (request is None and same_words and recent):
             return str(known["run"])
@@ -291,7 +305,7 @@ def delivered(record: Record | None, run: str, attempt: int, folder: str, now: d
         **record,
         "published": {**published, "folder": folder, "at": now.isoformat()},
         "retracted": None,
-        "declined": record.get("declined", {}) if claim.get("again") else {},
+        "declined": record.get("declined", {}) if claim.get("again") or claim.get("chosen") else {},
         "retired": retired,
         "claim": {**claim, "stage": Stage.PUBLISHED, "deadline": deadline},
     }
@@ -312,7 +326,8 @@ def finish(
         return record
     check_end(claim, state)
     kept = ("run", "attempt", "job", "fingerprint", "version", "installation", "cause")
-    last = {**{key: claim[key] for key in kept}, "state": state, "at": now.isoformat()}
+    facts = {key: claim[key] for key in (*kept, *CHOSEN) if key in claim}
+    last = {**facts, "state": state, "at": now.isoformat()}
     return {**record, "claim": None, "cancel": None, "last": last}
 
 
@@ -465,7 +480,7 @@ def publish_again(record: Record | None, plan: Mapping[str, Any], now: datetime)
     run, cause = plan["run"], plan["cause"]
     if record is None:
         raise Refused("nothing was ever published")
-    published, last = record["published"], record["last"]
+    published = record["published"]
     if was_asked(record, "publish", cause["request"]):
         return record
     _not_active(record)
@@ -475,10 +490,7 @@ def publish_again(record: Record | None, plan: Mapping[str, Any], now: datetime)
     if record["generation"] != plan["generation"]:
         raise Refused("something was published or retracted at this moment: look, and ask again")
     generation = record["generation"] + 1
-    passed = [published] if published else []
-    passed += [last] if last and last["state"] != End.SUPERSEDED else []
-    why = f"{run} was published in place of what came of them by {cause['by']}"
-    over = {one["fingerprint"]: why for one in passed if one["fingerprint"] != plan["fingerprint"]}
+    over = _passed_over(record, plan, f"{run} was published in place of what came of them by {cause['by']}")
     claim = {
         **{key: plan[key] for key in ("run", "job", "fingerprint", "version", "cause", "installation")},
         "attempt": plan["attempt"] + 1,
@@ -501,6 +513,14 @@ def publish_again(record: Record | None, plan: Mapping[str, Any], now: datetime)
         },
     }
     return remember(changed, "publish", cause, now, run=run)
+
+
+def _passed_over(record: Record, plan: Mapping[str, Any], why: str) -> dict[str, str]:
+    """The inputs of what is published or ended last, other than the plan's, each with why a person passed them over."""
+    published, last = record["published"], record["last"]
+    passed = [published] if published else []
+    passed += [last] if last and last["state"] != End.SUPERSEDED else []
+    return {one["fingerprint"]: why for one in passed if one["fingerprint"] != plan["fingerprint"]}
 
 
 def declined(record: Mapping[str, Any], fingerprint: str) -> str | None:

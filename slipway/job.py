@@ -42,7 +42,15 @@ def resolve(job: Mapping[str, Any], code_id: str | None, environment_id: str) ->
     return resolved
 
 
-def fill(document: Mapping[str, Any], run: RunId, attempt: int, *, version: str, datastore: str) -> Filled:
+def fill(
+    document: Mapping[str, Any],
+    run: RunId,
+    attempt: int,
+    *,
+    version: str,
+    datastore: str,
+    compute: str | None = None,
+) -> Filled:
     """Return the job of one attempt: the same arguments always give the same job.
 
     Args:
@@ -51,6 +59,7 @@ def fill(document: Mapping[str, Any], run: RunId, attempt: int, *, version: str,
         attempt: From 1 on. Every attempt writes into a folder of its own.
         version: The definition's version, for the tags.
         datastore: The Azure ML datastore of the models filesystem.
+        compute: Where a person wants it to run instead: see `moved`.
     """
     name = job_name(run, attempt)
     tags = {
@@ -60,7 +69,7 @@ def fill(document: Mapping[str, Any], run: RunId, attempt: int, *, version: str,
         "slipway.version": version,
     }
     filled = {
-        **document,
+        **(moved(document, compute) if compute else document),
         "name": name,
         "display_name": name,
         "experiment_name": run.model,
@@ -69,6 +78,13 @@ def fill(document: Mapping[str, Any], run: RunId, attempt: int, *, version: str,
         "tags": {**(document.get("tags") or {}), **tags},
     }
     return Filled(name, filled, tags, key=name)
+
+
+def moved(document: Mapping[str, Any], compute: str) -> dict[str, Any]:
+    """The document on another compute target; a serverless job, which names none, takes it as its size."""
+    if document.get("compute"):
+        return {**document, "compute": f"azureml:{compute}"}
+    return {**document, "resources": {**(document.get("resources") or {}), "instance_type": compute}}
 
 
 def running_limit(document: Mapping[str, Any]) -> float | None:

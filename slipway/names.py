@@ -18,6 +18,8 @@ GROUP_PATTERN = r"[a-z][a-z0-9-]{0,62}"
 REQUEST_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 #: A definition's version: the first twelve hex digits of its content's hash.
 VERSION_PATTERN = r"[0-9a-f]{12}"
+#: An Azure ML compute target, or the size of a serverless job's machine. Source: "Create an Azure ML compute cluster".
+COMPUTE_PATTERN = r"[A-Za-z][A-Za-z0-9_-]{1,31}"
 #: A filesystem (container). Source: "Naming and referencing containers, blobs, and metadata".
 FILESYSTEM_PATTERN = r"(?=.{3,63}\Z)[a-z0-9](?:[a-z0-9]|-(?=[a-z0-9]))*"
 

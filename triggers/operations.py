@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from slipway.rollup import KEPT
 from triggers import paging, shapes
 from triggers.api import Reasoned
+from triggers.choices import NewRun, Resumption
 from triggers.commands import NewPublication
-from triggers.runs import NewRun
 
 #: A query parameter: what it means, and its JSON Schema.
 Query = Mapping[str, tuple[str, dict[str, Any]]]
@@ -68,7 +68,7 @@ OPERATIONS = (
     Operation("get_incidents", "GET", "incidents", "Incidents", shapes.Incidents, query=_STATUS),
     Operation("start_run_by_hand", "POST", "models/{model}/runs", "Start a run", shapes.Accepted, NewRun, 202),
     Operation("cancel_run", "POST", "runs/{run}/cancel", "Wish a run ended", shapes.Accepted, Reasoned, 202),
-    Operation("resume_run", "POST", "runs/{run}/resume", "Go on with a run", shapes.Accepted, Reasoned, 202),
+    Operation("resume_run", "POST", "runs/{run}/resume", "Go on with a run", shapes.Accepted, Resumption, 202),
     Operation("waive_period", "POST", f"{_PERIOD}/waive", "Decide that no run is needed", shapes.Decided, Reasoned),
     Operation("retract_period", "POST", f"{_PERIOD}/retract", "Unpublish", shapes.Decided, Reasoned, 202),
     Operation("publish_period", "POST", f"{_PERIOD}/publish", "Publish again", shapes.Decided, NewPublication, 202),

@@ -12,17 +12,16 @@ from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
-from pydantic import Field
 
 from activities.assess_period import released
-from activities.inputs import assess_inputs, write_snapshot
+from activities.inputs import write_snapshot
 from activities.start_run import act as start_reserved
 from activities.wake import WAKE, raise_event
-from slipway import paths
+from slipway import catalog, paths
 from slipway.azure.lake import lake
+from slipway.catalog import Released
 from slipway.claim import Refused, answered, ask, resume, wish_cancel
 from slipway.decision import next_run
-from slipway.definition import Definition
 from slipway.names import InvalidName
 from slipway.period import Period
 from slipway.run import RunId, instance_id
@@ -30,6 +29,7 @@ from slipway.run_view import run_view
 from slipway.settings import settings
 from slipway.subject import Subject
 from triggers.api import Problem, Reasoned, answer, body, endpoint, operator, reader
+from triggers.choices import NewRun, Resumption, choose, inputs_of, must_have_compute
 from triggers.requests import Answer, cause_of, idempotency_key, once
 
 bp = df.Blueprint()
@@ -41,21 +41,16 @@ TRIES = 5
 READERS = 8
 
 
-class NewRun(Reasoned):
-    """What `POST /api/models/{model}/runs` takes."""
-
-    period: str = Field(min_length=4, max_length=20)
-
-
 @bp.function_name("start_run_by_hand")
 @bp.route("api/models/{model}/runs", methods=["POST"], trigger_arg_name="request")
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def start_run_by_hand(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    """Start a new run of a period, on the inputs as they are now and the released definition.
+    """Start a new run of a period: on the inputs as they are now and the released definition, or on earlier ones.
 
-    202 with the run; 404 unknown model; 409 beside an active run (with its id) or while inputs are missing (with what
-    blocks); the same Idempotency-Key reads the same run back, and is refused (422) for another request.
+    202 with the run; 404 unknown model, run or version; 409 beside an active run (with its id) or while inputs are
+    missing (with what blocks); 422 for a compute target that is not there. The same Idempotency-Key reads the same run
+    back, and is refused (422) for another request.
     """
     cause = cause_of("request", operator(request), asked := body(request, NewRun), idempotency_key(request))
     given = await asyncio.to_thread(_start, request.route_params["model"], asked, cause)
@@ -91,9 +86,10 @@ async def cancel_run(request: func.HttpRequest, client: df.DurableOrchestrationC
 @endpoint
 async def resume_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Go on with a failed or canceled run as its next attempt; a job that completed is not run again."""
-    cause = cause_of("resume", operator(request), body(request, Reasoned), idempotency_key(request))
+    cause = cause_of("resume", operator(request), asked := body(request, Resumption), idempotency_key(request))
     run = run_of(request)
-    given = await asyncio.to_thread(once, cause, {"run": run.text}, partial(_resume, run, cause))
+    about = {"run": run.text, **({"compute": asked.compute} if asked.compute else {})}
+    given = await asyncio.to_thread(once, cause, about, partial(_resume, run, asked.compute, cause))
     await _told(start_reserved({**given, "attempt": 1}, client))
     return _accepted(run.text)
 
@@ -122,24 +118,28 @@ def _start(model: str, asked: NewRun, cause: dict[str, Any]) -> Answer:
     if found is None:
         raise Problem(404, "Unknown model", f"No model named {model[:60]!r} is released here.")
     period = found.definition.period(asked.period)
-    return once(cause, {"model": model, "period": str(period)}, partial(_reserve, found.definition, period, cause))
+    choices = asked.model_dump(exclude={"reason", "period"}, exclude_defaults=True)
+    about = {"model": model, "period": str(period), **choices}
+    return once(cause, about, partial(_reserve, found, period, asked, cause, choices))
 
 
-def _reserve(definition: Definition, period: Period, cause: dict[str, Any]) -> Answer:
+def _reserve(found: Released, period: Period, asked: NewRun, cause: dict[str, Any], choices: dict[str, Any]) -> Answer:
     for _ in range(TRIES):
-        if run := _try_to_reserve(definition, period, cause):
+        if run := _try_to_reserve(found, period, asked, cause, choices):
             return {"run": run}
-    what = f"{definition.name} {period}"
+    what = f"{found.definition.name} {period}"
     raise Problem(409, "The period is contended", f"Others keep starting runs of {what}; ask again.")
 
 
-def _try_to_reserve(definition: Definition, period: Period, cause: dict[str, Any]) -> str | None:
+def _try_to_reserve(
+    found: Released, period: Period, asked: NewRun, cause: dict[str, Any], choices: dict[str, Any]
+) -> str | None:
     """One try: the run, or None when another took the number meanwhile. Raises 409 beside an active run."""
-    model = definition.name
+    model = found.definition.name
     record, now = lake().period_at(model, period)
-    if period.interval(definition.zone).end > now:
+    if period.interval(found.definition.zone).end > now:
         raise Problem(409, "The period has not ended", f"{period} of {model} has not ended; no run starts before.")
-    known = answered(record, cause["request"], cause["by"], cause["reason"], now)
+    known = answered(record, cause["request"], cause["by"], cause["reason"], now, choices)
     if known is not None:
         return known
     if record and record["claim"]:
@@ -147,7 +147,7 @@ def _try_to_reserve(definition: Definition, period: Period, cause: dict[str, Any
     if record and record["waived"]:
         by = record["waived"]["by"]
         raise Problem(409, "The period is waived", f"{by} decided that {period} needs no run; reopen it first.")
-    plan = _plan(definition, period, record, cause)
+    plan = {**_plan(found, period, record, asked, cause), "choices": choices}
     try:
         lake().change_period(model, period, partial(_ask, cause["request"] or "", plan))
         return str(plan["run"])
@@ -162,16 +162,26 @@ def _ask(request: str, plan: dict[str, Any], seen: dict[str, Any] | None, now: d
 
 
 def _plan(
-    definition: Definition, period: Period, record: dict[str, Any] | None, cause: dict[str, Any]
+    found: Released, period: Period, record: dict[str, Any] | None, asked: NewRun, cause: dict[str, Any]
 ) -> dict[str, Any]:
     """The run a request is given, its snapshot laid down. Raises 409 with the readiness card if inputs are missing."""
-    readiness, files, fingerprint = assess_inputs(definition, period)
-    if fingerprint is None:
-        raise Problem(409, "Inputs are missing", readiness.blocks, readiness=readiness.to_document())
-    run = next_run(definition.name, period, fingerprint, definition.version, record["numbers"] if record else {})
+    choice = choose(found, period, record, asked)
+    files, fingerprint = inputs_of(choice, period)
+    version = choice.definition.version
+    run = next_run(found.definition.name, period, fingerprint, version, record["numbers"] if record else {})
     write_snapshot(run, files)
-    facts = {"run": run.text, "attempt": 1, "fingerprint": fingerprint, "version": definition.version}
-    return {**facts, "cause": cause, "installation": settings().installation}
+    plan = {
+        "run": run.text,
+        "attempt": 1,
+        "fingerprint": fingerprint,
+        "version": version,
+        "cause": {**cause, **choice.facts},
+        "installation": settings().installation,
+        "compute": choice.compute,
+    }
+    # Without it the next pass would find other inputs than the published ones, and run those over what was chosen.
+    passed_over = bool(choice.facts.keys() - {"compute"})
+    return {**plan, "chosen": f"{run} was asked for in their place by {cause['by']}" if passed_over else None}
 
 
 def _cancel(run: RunId, cause: dict[str, Any]) -> Answer:
@@ -183,13 +193,22 @@ def _cancel(run: RunId, cause: dict[str, Any]) -> Answer:
     return {"run": run.text}
 
 
-def _resume(run: RunId, cause: dict[str, Any]) -> Answer:
+def _resume(run: RunId, compute: str | None, cause: dict[str, Any]) -> Answer:
+    if compute:
+        _must_have_compute(run, compute)
     try:
-        lake().change_period(run.model, run.period, lambda seen, now: resume(seen, run.text, cause, now))
+        lake().change_period(run.model, run.period, lambda seen, now: resume(seen, run.text, cause, now, compute))
     except Refused as refused:
         _must_exist(run)
         raise Problem(409, "Cannot be resumed", str(refused), run=refused.active) from refused
     return {"run": run.text}
+
+
+def _must_have_compute(run: RunId, compute: str) -> None:
+    known = lake().control.read(paths.run_file(run))
+    if known is None:
+        raise _unknown(run)
+    must_have_compute(catalog.pinned(lake().control, run.model, known.data["version"]), compute)
 
 
 def view_of(run: RunId) -> dict[str, Any]:

@@ -149,6 +149,14 @@ class Jobs:
         """
         self._send("POST", self._path(name, "/cancel"), tolerated=frozenset({400, 404, 409}))
 
+    def has_compute(self, name: str) -> bool:
+        """Whether the workspace has a compute target of this name. Source: REST reference, Compute - Get.
+
+        Raises:
+            Failed: The service did not say.
+        """
+        return self._send("GET", f"{self._settings.workspace_id}/computes/{quote(name, safe='')}") is not None
+
     @cached_property
     def _ml(self) -> MLClient:
         return ml_client(self._settings, self._credential, retries=0)

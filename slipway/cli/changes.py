@@ -21,17 +21,43 @@ Key = Annotated[
 ]
 
 
+Compute = Annotated[
+    str | None,
+    typer.Option("--compute", help="Run the job on this compute target instead of job.yaml's.", show_default=False),
+]
+
+
 def rerun(
-    model: Model, period: Period, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False
+    model: Model,
+    period: Period,
+    reason: Reason = None,
+    inputs: Annotated[
+        str, typer.Option("--inputs", help="fresh, same (as the published or last run), or an earlier run's id.")
+    ] = "fresh",
+    definition: Annotated[
+        str, typer.Option("--definition", help="released, same (as that run), or a version.")
+    ] = "released",
+    compute: Compute = None,
+    key: Key = None,
+    env: Env = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Start a new run of a period, on the inputs as they are now and the released definition."""
-    told = _change(("models", model, "runs"), reason, key, env, as_json=as_json, period=period)
+    """Start a new run of a period: on fresh inputs and the released definition, or on earlier ones."""
+    more = {"inputs": inputs, "definition": definition, **_given(compute=compute)}
+    told = _change(("models", model, "runs"), reason, key, env, as_json=as_json, period=period, **more)
     _say(f"{told['run']} is started: slipway show {told['run']}", as_json=as_json)
 
 
-def resume(run: Run, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False) -> None:
+def resume(
+    run: Run,
+    reason: Reason = None,
+    compute: Compute = None,
+    key: Key = None,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
     """Go on with a failed or canceled run as its next attempt, with the same inputs and definition."""
-    _change(("runs", run, "resume"), reason, key, env, as_json=as_json)
+    _change(("runs", run, "resume"), reason, key, env, as_json=as_json, **_given(compute=compute))
     _say(f"{run} goes on: slipway show {run}", as_json=as_json)
 
 
@@ -109,6 +135,11 @@ def _change(
     if as_json:
         show_json(told)
     return told
+
+
+def _given(**options: str | None) -> dict[str, str]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def asked_reason(where: str) -> str:

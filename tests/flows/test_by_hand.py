@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.flows.sink import Sink
-from tests.flows.yard import Yard
+from tests.flows.yard import JOB_YAML, Yard
 from tests.running import eventually
 
 DAY = "2024-01-01"
@@ -295,3 +295,54 @@ def stays(yard: Yard, model: str, run: str, state: str) -> None:
     yard.reconciled()
     card = yard.period(model, DAY)
     assert (card["active"], card["last"]["run"], card["last"]["state"], card["incident"]) == (None, run, state, None)
+
+
+def test_a_rerun_reads_what_an_earlier_run_read_and_is_not_replaced_by_the_next_pass(yard: Yard) -> None:
+    """The correction was wrong: the first data are run again by the first definition, on another machine, and stay."""
+    model = yard.a_model("hand-earlier", job_yaml=JOB_YAML + "tags: {made: first}\n")
+    yard.land(f"{model}/{DAY}", {"a.txt": "right"})
+    first = yard.published(model, DAY)["run"]
+    yard.a_model("hand-earlier", job_yaml=JOB_YAML + "tags: {made: second}\n")
+    yard.land(f"{model}/{DAY}", {"a.txt": "wrong"})
+    second = yard.published(model, DAY, other_than=first)["run"]
+    asked = {"period": DAY, "reason": "the correction was wrong", "inputs": first, "definition": "same"}
+
+    status, told = yard.call("POST", f"models/{model}/runs", {**asked, "compute": "large-cluster"})
+
+    assert status == 202, told
+    third = yard.published(model, DAY, other_than=second)["run"]
+    run = yard.run(third)
+    assert third == told["run"]
+    assert run["cause"] | {"inputs": first, "definition": run["version"], "compute": "large-cluster"} == run["cause"]
+    assert run["version"] == yard.run(first)["version"] != yard.run(second)["version"]
+    assert yard.job(f"{third}-a1")["properties"]["computeId"].endswith("/computes/large-cluster")
+    content = yard.text(model, DAY, "all/all.txt")
+    assert content == f"{DAY}/a.txt: right"
+    yard.reconciled()
+    yard.reconciled()
+    assert yard.period(model, DAY)["published"]["run"] == third
+    assert "was asked for in their place" in yard.period(model, DAY)["decision"]["why"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "status", "title"),
+    [
+        ({"inputs": "elsewhere"}, 400, "Malformed body"),
+        ({"inputs": "other--2024-01-01--0a1b2c3d-1"}, 404, "Unknown run"),
+        ({"definition": "0123456789ab"}, 404, "Unknown version"),
+        ({"definition": "newest"}, 400, "Malformed body"),
+        ({"compute": "moon"}, 422, "Unknown compute"),
+        ({"compute": "../x"}, 400, "Malformed body"),
+        ({"inputs": "same", "period": "2024-02-01"}, 409, "No earlier run"),
+    ],
+)
+def test_a_choice_that_cannot_be_is_refused_by_name(
+    yard: Yard, model: str, choice: dict[str, str], status: int, title: str
+) -> None:
+    """RR-5: nothing starts, and the answer says what is wrong."""
+    before = yard.period(model, DAY)
+
+    answered, problem = yard.call("POST", f"models/{model}/runs", {"period": DAY, "reason": "once more", **choice})
+
+    assert (answered, problem["title"]) == (status, title)
+    assert yard.period(model, DAY)["active"] == before["active"] is None

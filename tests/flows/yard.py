@@ -211,6 +211,12 @@ class Yard:
             assert found[file["name"]] == (file["length"], file["sha256"])
         return found
 
+    def text(self, model: str, period: str, name: str, principal: str = "analyst") -> str:
+        """A published file, as a reader reads it by way of the pointer."""
+        lake = self.lake(principal, "models")
+        pointer = json.loads(read(lake, f"{model}/published/{period}.json"))
+        return read(lake, f"{pointer['folder']}/{name}").decode()
+
     def can_read(self, principal: str, path: str) -> bool:
         """Whether a principal can read a file of the models filesystem; measured by trying."""
         try:
@@ -229,19 +235,30 @@ class Yard:
 
     def job_states(self, run: str) -> dict[str, str]:
         """As `jobs`, each with its status."""
-        link: str | None = (
-            f"{self.cloud.endpoints.aml}/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/local"
-            "/providers/Microsoft.MachineLearningServices/workspaces/local/jobs?api-version=2024-01-01-preview"
-        )
-        headers = {"Authorization": f"Bearer {self.cloud.token('app', 'https://management.azure.com')}"}
+        link: str | None = f"{self._workspace()}/jobs?api-version=2024-01-01-preview"
         states = {}
         while link is not None:
-            request = urllib.request.Request(link, headers=headers)
-            with urllib.request.urlopen(request, timeout=30, context=self.cloud.trust) as answer:
-                page = json.load(answer)
+            page = self._of_azure_ml(link)
             states |= {job["name"]: job["properties"]["status"] for job in page["value"]}
             link = page.get("nextLink")
         return {name: status for name, status in states.items() if name.startswith(run)}
+
+    def job(self, name: str) -> dict[str, Any]:
+        """A job as Azure ML has it."""
+        return self._of_azure_ml(f"{self._workspace()}/jobs/{name}?api-version=2024-01-01-preview")
+
+    def _workspace(self) -> str:
+        return (
+            f"{self.cloud.endpoints.aml}/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/local"
+            "/providers/Microsoft.MachineLearningServices/workspaces/local"
+        )
+
+    def _of_azure_ml(self, address: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.cloud.token('app', 'https://management.azure.com')}"}
+        request = urllib.request.Request(address, headers=headers)
+        with urllib.request.urlopen(request, timeout=30, context=self.cloud.trust) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
 
 
 def put(filesystem: FileSystemClient, path: str, content: bytes) -> None:

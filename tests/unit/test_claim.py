@@ -28,6 +28,7 @@ from slipway.claim import (
     is_dead,
     judge,
     move,
+    new_record,
     orphan_ended,
     owned,
     publish_again,
@@ -414,8 +415,8 @@ def test_a_request_is_remembered_with_the_run_it_was_given() -> None:
     """RR-1: asked again with its key, at any time, it reads the same run back."""
     record = ask(None, "key", a_plan(by="ann", reason="late correction"), NOON)
 
-    assert answered(record, "key", "ann", "late correction", NOON + 24 * HOUR) == RUN
-    assert answered(record, "another", "ann", "late correction", NOON) is None
+    assert answered(record, "key", "ann", "late correction", NOON + 24 * HOUR, {}) == RUN
+    assert answered(record, "another", "ann", "late correction", NOON, {}) is None
 
 
 @pytest.mark.parametrize(
@@ -433,7 +434,31 @@ def test_without_a_key_the_same_words_within_a_minute_are_one_request(
     """RR-1."""
     record = ask(None, "", a_plan(by="ann", reason="again"), NOON)
 
-    assert answered(record, None, by, reason, NOON + later) == expected
+    assert answered(record, None, by, reason, NOON + later, {}) == expected
+    assert answered(record, None, by, reason, NOON + later, {"compute": "large"}) is None
+
+
+def test_where_the_job_runs_was_chosen_for_the_run_and_all_its_attempts() -> None:
+    """A run that was moved to a larger machine stays there when its owner dies, and when a person resumes it."""
+    record = ask(None, "key", a_plan(by="ann", reason="too small") | {"compute": "large"}, NOON)
+    failed = finish(succeed_dead_owner(record, RUN, 1, NOON + 24 * HOUR), RUN, 2, End.FAILED, NOON)
+    cause = {"kind": "resume", "by": "bob", "reason": "again", "request": None}
+
+    assert resume(failed, RUN, cause, NOON)["claim"]["compute"] == "large"
+    assert resume(failed, RUN, cause, NOON, compute="huge")["claim"]["compute"] == "huge"
+
+
+def test_inputs_that_a_person_passed_over_start_no_run_by_themselves() -> None:
+    """A rerun on earlier inputs would else be replaced by the next pass; new data, or a rerun of today's, end that."""
+    plan = a_plan(by="ann", reason="the correction was wrong")
+    published = {"run": "other", "fingerprint": "of today", "attempt": 1}
+    before = {**new_record("flight-delay", Period.parse("2013-01")), "published": published}
+
+    record = ask(before, "key", plan | {"chosen": "ann chose others"}, NOON)
+
+    assert declined(record, "of today") == "ann chose others"
+    assert declined(record, plan["fingerprint"]) is None
+    assert declined(ask(before, "key", plan, NOON), "of today") is None
 
 
 def test_a_request_beside_an_active_run_is_refused_with_its_id() -> None:
