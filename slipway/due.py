@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
-from slipway.definition import Definition
+from slipway.business_days import business_day
+from slipway.definition import Definition, Due
 from slipway.period import Period, PeriodError, instant, last_ended, utc
 
 
 def due_at(definition: Definition, period: Period) -> datetime | None:
     """The moment (UTC) at which the period's outputs are expected; None if the model names none.
 
-    `{day: n, at: "HH:MM"}` is that time on the n-th local day after the period's end, whatever the clock changes in
-    between (a skipped time means the moment of the skip); `{after: 45m}` counts from the period's end.
+    `{day: n, at: "HH:MM"}` is that time on the n-th local day after the period's end, and `{business_day: n, at: ...,
+    calendar: ...}` on the n-th of these days that is a business day, whatever the clock changes in between: a skipped
+    time means the moment of the skip, one that comes twice its first. `{after: 45m}` counts from the period's end.
     """
     if definition.due is None:
         return None
     if definition.due.after is not None:
         return period.interval(definition.zone).end + definition.due.after
-    assert definition.due.day is not None
     assert definition.due.at is not None
     hours, minutes = definition.due.at.split(":")
-    day = period.shift(1).first + timedelta(days=definition.due.day - 1)
-    return instant(day + timedelta(hours=int(hours), minutes=int(minutes)), definition.zone)
+    time_of_day = timedelta(hours=int(hours), minutes=int(minutes))
+    return instant(_due_day(definition.due, period) + time_of_day, definition.zone)
+
+
+def _due_day(due: Due, period: Period) -> datetime:
+    """The midnight, on the wall clock, of the day on which the outputs are due."""
+    after = period.shift(1).first
+    if due.business_day is None:
+        assert due.day is not None
+        return after + timedelta(days=due.day - 1)
+    assert due.calendar is not None
+    return datetime.combine(business_day(due.calendar, after.date(), due.business_day), time())
 
 
 def late(definition: Definition, period: Period, now: datetime, released_at: datetime | None) -> bool:

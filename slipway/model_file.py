@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from slipway.business_days import CALENDAR_PATTERN, is_calendar
 from slipway.duration import Duration
 from slipway.names import GROUP_PATTERN, MODEL_PATTERN, PORT_PATTERN
 from slipway.period import SHAPES, Cadence, Period, PeriodError
@@ -163,10 +164,30 @@ class Due(_Part):
     day: int | None = Field(
         default=None, ge=1, le=92, description="The n-th day after the period's end; 1 is the first."
     )
+    business_day: int | None = Field(
+        default=None,
+        ge=1,
+        le=66,
+        description="In place of day: the n-th business day after the period's end, by the calendar.",
+    )
+    calendar: str | None = Field(
+        default=None,
+        pattern=f"^(?:{CALENDAR_PATTERN})$",
+        description="Whose weekends and holidays: a country (US), a part of one (US-NY), or a market (XNYS).",
+    )
     at: str | None = Field(
         default=None, pattern=f"^{_CLOCK}$", description="The time of that day, in the model's zone."
     )
     after: Duration | None = Field(default=None, description="Hourly models: so long after the hour's end.")
+
+    def findings(self) -> Iterator[Finding]:
+        """Calendars that the holidays library knows."""
+        if self.calendar is not None and not is_calendar(self.calendar):
+            yield Finding(
+                ("calendar",),
+                f"the holidays library knows no calendar {self.calendar}",
+                "write a country such as US, a part of one such as US-NY, or a market such as XNYS",
+            )
 
 
 class Limits(_Part):
@@ -239,12 +260,15 @@ class ModelFile(_Part):
     def _due_findings(self) -> Iterator[Finding]:
         if self.due is None:
             return
-        given = {name for name in ("day", "at", "after") if getattr(self.due, name) is not None}
-        wanted = {"after"} if self.cadence is Cadence.HOURLY else {"day", "at"}
-        if given != wanted:
-            example = "{after: 45m}" if self.cadence is Cadence.HOURLY else '{day: 1, at: "09:00"}'
+        given = {name for name in Due.model_fields if getattr(self.due, name) is not None}
+        if self.cadence is Cadence.HOURLY:
+            if given != {"after"}:
+                yield Finding(("due",), "an hourly model's due says after", "write {after: 45m}")
+        elif given not in ({"day", "at"}, {"business_day", "at", "calendar"}):
             yield Finding(
-                ("due",), f"a {self.cadence} model's due says {' and '.join(sorted(wanted))}", f"write {example}"
+                ("due",),
+                f"a {self.cadence} model's due says day and at, or business_day, at and calendar",
+                'write {day: 1, at: "09:00"}, or {business_day: 1, at: "09:00", calendar: US}',
             )
 
 

@@ -134,7 +134,26 @@ def test_a_damaged_document_is_refused() -> None:
         ),
         ("{day: 3,", "{day: 0,", "model.yaml:7: "),
         ('at: "09:00"', 'at: "9:00"', "model.yaml:7: '9:00' is not allowed here"),
-        ('{day: 3, at: "09:00"}', "{after: 45m}", "model.yaml:7: a monthly model's due says at and day. Write {day: 1"),
+        (
+            '{day: 3, at: "09:00"}',
+            "{after: 45m}",
+            "model.yaml:7: a monthly model's due says day and at, or business_day, at and calendar. Write {day: 1",
+        ),
+        (
+            '{day: 3, at: "09:00"}',
+            '{business_day: 3, at: "09:00"}',
+            "model.yaml:7: a monthly model's due says day and at, or business_day, at and calendar. Write {day: 1",
+        ),
+        (
+            '{day: 3, at: "09:00"}',
+            '{business_day: 3, at: "09:00", calendar: US-ZZ}',
+            "model.yaml:7: the holidays library knows no calendar US-ZZ. Write a country such as US",
+        ),
+        (
+            '{day: 3, at: "09:00"}',
+            '{business_day: 3, at: "09:00", calendar: Narnia}',
+            "model.yaml:7: 'Narnia' is not allowed here. Write a text that matches",
+        ),
         (
             "{period:%Y-%m}",
             "{period:%Y}",
