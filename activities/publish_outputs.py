@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import azure.durable_functions as df
@@ -13,7 +14,8 @@ from slipway import access, catalog, paths
 from slipway.azure.lake import lake
 from slipway.claim import DELIVERING, Record, begin_delivery, delivered
 from slipway.pointer import to_outputs
-from slipway.run import RunId
+from slipway.run import RunId, parse_job_name
+from slipway.usage import used
 
 bp = df.Blueprint()
 
@@ -22,10 +24,30 @@ bp = df.Blueprint()
 @run_step
 def publish_outputs(ask: Ask) -> dict[str, Any]:
     """Enter `publishing` with a new generation, from where there is no way back, and deliver."""
-    claim_of(ask)
+    claim = claim_of(ask)
     run = RunId.parse(ask["run"])
-    record = lake().change_period(run.model, run.period, lambda seen, now: begin_delivery(seen, ask["token"], now))
-    return deliver(record)
+    found = [_read(path) for path in _measuring(run, claim)]
+    job = catalog.pinned(lake().control, run.model, claim["version"]).job
+
+    def change(seen: Record | None, now: datetime) -> Record:
+        return begin_delivery(seen, ask["token"], now, used(claim, job, *found, now).text)
+
+    return deliver(lake().change_period(run.model, run.period, change))
+
+
+def _measuring(run: RunId, claim: Record) -> list[str]:
+    """The records that tell what the run took; a job that was taken over was awaited by an earlier attempt."""
+    awaited = parse_job_name(claim["job"])[1] if claim["job"] else claim["attempt"]
+    return [
+        paths.receipt(run, "await_job", awaited),
+        paths.snapshot_index(run),
+        paths.receipt(run, "write_manifest", claim["attempt"]),
+    ]
+
+
+def _read(path: str) -> dict[str, Any] | None:
+    record = lake().control.read(path)
+    return record.data if record else None
 
 
 def deliver(record: Record) -> dict[str, Any]:

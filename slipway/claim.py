@@ -271,8 +271,11 @@ def move(record: Record | None, token: str, stage: Stage, deadline: datetime, **
     return {**record, "claim": {**claim, **facts, "stage": stage, "deadline": deadline.isoformat()}}
 
 
-def begin_delivery(record: Record | None, token: str, now: datetime) -> Record:
-    """All is verified and granted below the closed top: enter `publishing`, a new generation. No way back from here."""
+def begin_delivery(record: Record | None, token: str, now: datetime, used: str | None = None) -> Record:
+    """All is verified and granted below the closed top: enter `publishing`, a new generation. No way back from here.
+
+    `used`: what the run took, as `slipway.usage` writes it; kept with the publication.
+    """
     claim = owned(record, token)
     assert record is not None
     if claim["stage"] in DELIVERING:
@@ -282,6 +285,8 @@ def begin_delivery(record: Record | None, token: str, now: datetime) -> Record:
     generation = record["generation"] + 1
     deadline = (now + STAGE_LIMITS["publishing"]).isoformat()
     delivering = {**claim, "stage": Stage.PUBLISHING, "generation": generation, "deadline": deadline}
+    if used:
+        delivering["used"] = used
     return {**record, "generation": generation, "claim": delivering}
 
 
@@ -299,7 +304,8 @@ def delivered(record: Record | None, run: str, attempt: int, folder: str, now: d
     if before is not None and before["folder"] != folder:
         close_after = (now + GRACE).isoformat()
         retired = [*retired, {"run": before["run"], "attempt": before["attempt"], "close_after": close_after}]
-    published = {key: claim[key] for key in ("run", "attempt", "generation", "fingerprint", "version")}
+    kept = ("run", "attempt", "generation", "fingerprint", "version", "used")
+    published = {key: claim[key] for key in kept if key in claim}
     deadline = (now + STAGE_LIMITS["published"]).isoformat()
     return {
         **record,

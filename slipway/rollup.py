@@ -26,7 +26,7 @@ SHARDS = 8
 #: How many periods of each model the board keeps, the newest ones.
 KEPT = 60
 #: The facts of a period's row, as its record's metadata and the board have them.
-FACTS = ("state", "run", "attempt", "at", "published")
+FACTS = ("state", "run", "attempt", "at", "published", "used")
 #: Those that a period's incident adds.
 INCIDENT_FACTS = ("incident", "incident_at")
 
@@ -35,13 +35,16 @@ def facts(record: Record | None) -> Facts:
     """What people see of a period at a glance; empty where nobody has run it.
 
     `state` is the stage of an active run, else how the last one ended, `retracted` or `waived`; `run` and `published`
-    are the ends of run ids (`<key8>-<r>`) that follow model and period; `at` is when the attempt began, or ended.
+    are the ends of run ids (`<key8>-<r>`) that follow model and period; `at` is when the attempt began, or ended;
+    `used` is what the published run took (see `slipway.usage`).
     """
     if record is None:
         return {}
     claim, last, published = record["claim"], record["last"], record["published"]
     shown = claim or last
     found = {"published": _tail(published["run"])} if published else {}
+    if published and published.get("used"):
+        found["used"] = published["used"]
     if shown is not None:
         state = (claim["ending"] or claim["stage"]) if claim else last["state"]
         at = claim["since"] if claim else last["at"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -18,9 +19,10 @@ from slipway.catalog import Catalog, Released
 from slipway.due import due_at, expected_periods, late
 from slipway.period import Period
 from slipway.run import RunId
+from slipway.usage import Usage
 from triggers.api import Problem, answer, endpoint, reader
 from triggers.paging import as_cursor, cursor, limit
-from triggers.shapes import Board, BoardRow, Model, ModelRow, Models, PeriodRow, Periods, Source
+from triggers.shapes import Board, BoardRow, Model, ModelRow, Models, PeriodDetail, PeriodRow, Periods, Source, Used
 
 bp = df.Blueprint()
 
@@ -173,11 +175,17 @@ def periods_of(model: str, before: str | None, count: int) -> dict[str, Any]:
         place = definition.period(before)
         ordered = [period for period in ordered if period < place]
     rows = [
-        period_row(found, period, {**states.get(str(period), {}), **told.get(str(period), {})}, now)
+        _detail(found, period, {**states.get(str(period), {}), **told.get(str(period), {})}, now)
         for period in ordered[:count]
     ]
     more = as_cursor(rows[-1].period) if len(ordered) > count else None
     return Periods(model=model, periods=rows, next=more).model_dump(mode="json")
+
+
+def _detail(found: Released, period: Period, facts: rollup.Facts, now: datetime) -> PeriodDetail:
+    usage = Usage.parse(facts.get("used"))
+    used = Used(**asdict(usage) | {"node_hours": usage.node_hours}) if usage else None
+    return PeriodDetail(**period_row(found, period, facts, now).model_dump(), used=used)
 
 
 def _own(definition: Any, text: str) -> Period | None:

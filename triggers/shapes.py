@@ -33,6 +33,24 @@ class PeriodRow(Shape):
     late: bool
 
 
+class Used(Shape):
+    """What the published run took."""
+
+    seconds: float = Field(description="From its claim to its publication.")
+    job_seconds: float | None = Field(description="How long its job ran; null where nobody saw it.")
+    nodes: int
+    node_hours: float | None
+    compute: str
+    input_bytes: int
+    output_bytes: int
+
+
+class PeriodDetail(PeriodRow):
+    """A period in the list of a model's periods."""
+
+    used: Used | None
+
+
 class ModelRow(Shape):
     """A model at a glance."""
 
@@ -96,7 +114,7 @@ class Periods(Shape):
     """A page of a model's periods, the newest first."""
 
     model: str
-    periods: list[PeriodRow]
+    periods: list[PeriodDetail]
     next: str | None = Field(description="The cursor of the next page; null at the end.")
 
 

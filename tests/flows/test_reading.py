@@ -51,6 +51,10 @@ def test_the_board_shows_what_records_say(yard: Yard, model: str) -> None:
         "job-failed",
         None,
     )
+    assert rows[BROKEN]["used"] is None
+    used = rows[DAY]["used"]
+    assert (used["compute"], used["nodes"], used["input_bytes"]) == ("cpu-cluster", 1, 6)
+    assert 0 < used["job_seconds"] < used["seconds"]
 
 
 def test_a_lost_board_is_made_good(yard: Yard, model: str) -> None:
