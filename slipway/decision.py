@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -95,7 +95,9 @@ def _by_record(seen: Seen, record: Record) -> Decision | None:
     """What the record decides by itself: an active claim, leftovers of ended runs, a waiver, a publication."""
     if record["claim"] is not None:
         active = _active(seen, record["claim"], record["cancel"])
-        return _leftovers(seen, record) or active if active.action == "wait" else active
+        if active.action != "wait":
+            return active
+        return _leftovers(seen, record) or _overtaken(seen, record, active)
     if leftover := _leftovers(seen, record):
         return leftover
     if record["waived"]:
@@ -155,6 +157,19 @@ def _active(seen: Seen, claim: dict[str, Any], cancel: dict[str, Any] | None) ->
     if why := _hopeless(seen, claim, cancel):
         return Decision("give_up", why, None, run, attempt)
     return Decision("next_attempt", f"its owner died while {claim['stage']}", None, run, attempt)
+
+
+def _overtaken(seen: Seen, record: Record, active: Decision) -> Decision:
+    """What an active run that is well is worth when its outputs are due: they are late, whatever comes of it."""
+    claim = record["claim"]
+    if seen.due is None or record["published"] or claim["stage"] in DELIVERING or claim["ending"]:
+        return active
+    if seen.now < seen.due:
+        return replace(active, ask_again=min(seen.due, active.ask_again or seen.due))
+    if seen.incident is None:
+        why = f"due {seen.due:%Y-%m-%d %H:%M}Z, and {active.why}"
+        return Decision("raise_incident", why, active.ask_again, claim["run"], claim["attempt"])
+    return active
 
 
 def _hopeless(seen: Seen, claim: dict[str, Any], cancel: dict[str, Any] | None) -> str | None:

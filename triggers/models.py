@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -16,9 +16,10 @@ import azure.functions as func
 from slipway import catalog, paths, rollup
 from slipway.azure.lake import lake
 from slipway.catalog import Catalog, Released
-from slipway.due import due_at, expected_periods, late
+from slipway.due import due_at, expected_periods
 from slipway.period import Period
 from slipway.run import RunId
+from slipway.timing import Timing, expected, timing, usual
 from slipway.usage import Usage
 from triggers.api import Problem, answer, endpoint, reader
 from triggers.paging import as_cursor, cursor, limit
@@ -88,6 +89,7 @@ class Fleet:
             self._rows: dict[str, Mapping[str, rollup.Facts]] = {}
             for board in boards:
                 self._rows |= board.data["models"] if board else {}
+            self._usual = {name: usual(rows.values()) for name, rows in self._rows.items()}
 
     def board(self, columns: int) -> dict[str, Any]:
         """The grid."""
@@ -152,14 +154,16 @@ class Fleet:
             "released_at": found.released_at,
             "latest": self._row(found, latest) if latest else None,
             "incidents": sum("incident" in row for row in self._rows.get(name, {}).values()),
+            "usual_seconds": takes.total_seconds() if (takes := self._usual.get(name)) else None,
         }
 
     def _newest(self, found: Released, count: int) -> list[Period]:
         return list(islice(expected_periods(found.definition, self.now), count))
 
     def _row(self, found: Released, period: Period) -> PeriodRow:
-        facts = self._rows.get(found.definition.name, {}).get(str(period), {})
-        return period_row(found, period, facts, self.now)
+        name = found.definition.name
+        facts = self._rows.get(name, {}).get(str(period), {})
+        return period_row(found, period, facts, self.now, self._usual.get(name))
 
 
 def periods_of(model: str, before: str | None, count: int) -> dict[str, Any]:
@@ -168,24 +172,26 @@ def periods_of(model: str, before: str | None, count: int) -> dict[str, Any]:
     definition = found.definition
     found_at, entries = lake().control.listing(f"{paths.period_records(model)}/")
     states = {entry.name.rpartition("/")[2].removesuffix(".json"): entry.metadata for entry in entries}
-    now, told = found_at(), _open_incidents(model)
+    now, told, takes = found_at(), _open_incidents(model), usual(states.values())
     known = {period for text in states if (period := _own(definition, text)) is not None}
     ordered = sorted({*expected_periods(definition, now), *known}, reverse=True)
     if before is not None:
         place = definition.period(before)
         ordered = [period for period in ordered if period < place]
     rows = [
-        _detail(found, period, {**states.get(str(period), {}), **told.get(str(period), {})}, now)
+        _detail(found, period, {**states.get(str(period), {}), **told.get(str(period), {})}, now, takes)
         for period in ordered[:count]
     ]
     more = as_cursor(rows[-1].period) if len(ordered) > count else None
     return Periods(model=model, periods=rows, next=more).model_dump(mode="json")
 
 
-def _detail(found: Released, period: Period, facts: rollup.Facts, now: datetime) -> PeriodDetail:
+def _detail(
+    found: Released, period: Period, facts: rollup.Facts, now: datetime, takes: timedelta | None
+) -> PeriodDetail:
     usage = Usage.parse(facts.get("used"))
     used = Used(**asdict(usage) | {"node_hours": usage.node_hours}) if usage else None
-    return PeriodDetail(**period_row(found, period, facts, now).model_dump(), used=used)
+    return PeriodDetail(**period_row(found, period, facts, now, takes).model_dump(), used=used)
 
 
 def _own(definition: Any, text: str) -> Period | None:
@@ -202,10 +208,14 @@ def _open_incidents(model: str) -> dict[str, rollup.Facts]:
     return {entry.name.rpartition("/")[2].removesuffix(".json"): entry.metadata for entry in entries}
 
 
-def period_row(found: Released, period: Period, facts: rollup.Facts, now: datetime) -> PeriodRow:
-    """A period at a glance, from what a listing or the board shows of it."""
+def period_row(
+    found: Released, period: Period, facts: rollup.Facts, now: datetime, takes: timedelta | None
+) -> PeriodRow:
+    """A period at a glance, from what a listing or the board shows of it. `takes`: how long the model usually does."""
     name, definition = found.definition.name, found.definition
     published = facts.get("published")
+    expected_at = expected(facts, period.interval(definition.zone).end, now, takes)
+    standing = timing(definition, period, facts, now, found.first_released_at, expected_at)
     return PeriodRow(
         period=str(period),
         state=facts.get("state", "none"),
@@ -215,7 +225,9 @@ def period_row(found: Released, period: Period, facts: rollup.Facts, now: dateti
         published=_whole(name, period, published),
         incident=facts.get("incident"),
         due=due_at(definition, period),
-        late=not published and late(definition, period, now, found.first_released_at),
+        late=standing is Timing.LATE,
+        timing=standing,
+        expected=expected_at,
     )
 
 

@@ -178,7 +178,7 @@ async def _if_there(find: Callable[[], dict[str, Any]]) -> dict[str, Any] | None
 
 def kind(row: Mapping[str, Any]) -> dict[str, str]:
     """How a period's row is shown: a class for its colour, a sign, and the words that say the same."""
-    state, overdue = row["state"], ", late" if row["late"] else ""
+    state, overdue = row["state"], {"late": ", late", "at-risk": ", at risk"}.get(row["timing"], "")
     if state in _ENDED:
         colour, sign = _ENDED[state]
         if row["late"] and colour != "bad":

@@ -31,6 +31,13 @@ class PeriodRow(Shape):
     incident: str | None = Field(description="The code of the open incident.")
     due: AwareDatetime | None
     late: bool
+    timing: str | None = Field(
+        description="`on-time`, `at-risk` (it will be late if it takes as long as usual) or `late`, until it is "
+        "published; null where nobody waits for it."
+    )
+    expected: AwareDatetime | None = Field(
+        description="When the outputs are to be expected, if they take as long as usual; null if that is not known."
+    )
 
 
 class Used(Shape):
@@ -62,6 +69,9 @@ class ModelRow(Shape):
     released_at: AwareDatetime
     latest: PeriodRow | None = Field(description="The last period that has ended.")
     incidents: int = Field(description="Open incidents among its newest periods.")
+    usual_seconds: float | None = Field(
+        description="How long it usually takes from a run's claim to its publication: the median of its newest 20."
+    )
 
 
 class Models(Shape):
@@ -281,6 +291,10 @@ class Card(BaseModel):
     active: dict[str, Any] | None = Field(description="The active run: run, attempt, stage, deadline.")
     published: dict[str, Any] | None
     last: dict[str, Any] | None = Field(description="How the last run ended.")
+    due: AwareDatetime | None = Field(description="When the outputs are expected; null where the model names no time.")
+    timing: str | None = Field(description="`on-time`, `at-risk` or `late`, as in lists; null where nobody waits.")
+    expected: AwareDatetime | None = Field(description="When they are to be expected; null if that is not known.")
+    usual_seconds: float | None = Field(description="How long the model usually takes from claim to publication.")
     waived: dict[str, Any] | None = Field(description="Who decided that no run is needed: by, reason, at.")
     retracted: dict[str, Any] | None = Field(
         description="What was published and is no more: run, attempt, generation, by, reason, at."

@@ -210,10 +210,15 @@ def _called_by_time(
     opened, new = survey.open[found.definition.name], _is_new(survey, found.definition.name)
     ended = set(ended_since(found.definition, None if new else survey.last.at, survey.now))
     yield from (period for period in opened if period in ended)
-    unpublished = [period for period in opened if states.get(str(period), {}).get("open", "yes") == "yes"]
+    unpublished = [period for period in opened if _awaited(states.get(str(period), {}))]
     for period in overdue(found.definition, unpublished, survey.now, found.first_released_at):
         if incidents.get(str(period), {}).get("status") != "open":
             yield period
+
+
+def _awaited(state: State) -> bool:
+    """Whether somebody may wait for the period's outputs: nobody has waived it, and nothing is published."""
+    return state.get("open", "yes") != "no" and "published" not in state
 
 
 def _is_new(survey: Survey, model: str) -> bool:

@@ -27,8 +27,8 @@ MARKS = {
     "none": "·",
 }
 UNDER_WAY = "▸"
-#: What is added to the mark of a period that needs a person.
-INCIDENT, LATE = "!", "L"
+#: What is added to the mark of a period that needs a person, or may soon.
+INCIDENT, LATE, AT_RISK = "!", "L", "R"
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ def cell(row: Document) -> Text:
     mark = Text(MARKS.get(row["state"], UNDER_WAY), style=STYLES.get(row["state"], "cyan"))
     if row["incident"]:
         return mark.append(INCIDENT, style="bold red")
+    if row["timing"] == "at-risk":
+        return mark.append(AT_RISK, style="yellow")
     return mark.append(LATE, style="bold yellow") if row["late"] else mark
 
 
@@ -131,6 +133,7 @@ def _legend(rows: Iterable[Document]) -> Text:
     told += [(UNDER_WAY, "under way")] if states - set(MARKS) else []
     told += [(INCIDENT, "open incident")] if any(row["incident"] for row in seen) else []
     told += [(LATE, "late")] if any(row["late"] and not row["incident"] for row in seen) else []
+    told += [(AT_RISK, "at risk")] if any(row["timing"] == "at-risk" and not row["incident"] for row in seen) else []
     return text("   ".join(f"{mark} {name}" for mark, name in told), "dim")
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from slipway.cli.asking import AsJson, Env, Model, Period, asking, show_json
 from slipway.cli.client import Document
 from slipway.cli.exits import Asked
-from slipway.cli.screen import console, put, size, state, table, text, when
+from slipway.cli.screen import console, put, size, span, state, table, text, when
 
 #: What Slipway would do, in words; actions are those of `slipway.decision`.
 ACTIONS = {
@@ -52,8 +52,7 @@ def why(
 def needs_a_person(card: Document) -> bool:
     """Whether the period has an open incident, or is late."""
     incident = card["incident"]
-    inputs = card["readiness"]["inputs"].values()
-    return bool(incident and incident["status"] == "open") or any(one["state"] == "late" for one in inputs)
+    return bool(incident and incident["status"] == "open") or card["timing"] == "late"
 
 
 def rendered(card: Document) -> Iterator[Table | Text]:
@@ -82,6 +81,8 @@ def _sentences(card: Document) -> Iterator[Text]:
             yield text(f"{on_it['by']} is on it since {when(on_it['at'])}: {on_it['reason']}", "yellow")
     if card["readiness"]["blocks"]:
         yield text(f"Blocked: {card['readiness']['blocks']}", "yellow")
+    if card["due"]:
+        yield _timing(card)
     yield text(f"Slipway {ACTIONS.get(decision['action'], decision['action'])}: {decision['why']}")
     again = when(decision["ask_again"]) if decision["ask_again"] else "when data land, or somebody decides"
     yield text(f"Asked again: {again}", "dim")
@@ -99,6 +100,15 @@ def _sentences(card: Document) -> Iterator[Text]:
         yield text(f"Last run: {last['run']}, {last['state']}")
     interval = card["interval"]
     yield text(f"Period: {when(interval['start'])} to {when(interval['end'])}; version {card['version']}", "dim")
+
+
+def _timing(card: Document) -> Text:
+    """When the outputs are due, how that stands, and what is to be expected."""
+    style = {"late": "bold red", "at-risk": "bold yellow", "on-time": "green"}.get(card["timing"], "dim")
+    words = card["timing"].replace("-", " ") if card["timing"] else "nobody waits for it"
+    usually = f"; usually it takes {span(card['usual_seconds'])}" if card["usual_seconds"] is not None else ""
+    then = f", so it is expected at {when(card['expected'])}" if card["expected"] else ""
+    return text(f"Due: {when(card['due'])}, {words}{usually}{then}", style)
 
 
 def _inputs(inputs: dict[str, Document]) -> Table:

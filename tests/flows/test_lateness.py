@@ -13,18 +13,17 @@ DAY = "2024-01-01"
 
 def test_an_input_that_never_comes_is_one_incident_resolved_by_its_publication(yard: Yard, sink: Sink) -> None:
     """RD-5: before the due time nobody is called; after it, once, with the name of what is missing."""
-    now = yard.now()
-    yesterday, due = (now - timedelta(days=1)).date(), now + timedelta(hours=1)
+    yesterday, text = due_in_an_hour(yard)
     other = '  more: {path: "landing/NAME-more/{period:%Y-%m-%d}/", complete: {files: 1}}\noutputs:'
-    text = MODEL.replace('"2024-01-01"', f'"{yesterday}"').replace('"2024-03-31"', f'"{yesterday}"')
     model = yard.a_model(
         "late",
-        text.replace("outputs:", f"{other}", 1) + f'due: {{day: {(due.date() - yesterday).days}, at: "{due:%H:%M}"}}\n',
+        text.replace("outputs:", f"{other}", 1),
         job_yaml=JOB_YAML.replace("inputs:\n", "inputs:\n  more: {type: uri_folder}\n"),
     )
     yard.land(f"{model}/{yesterday}", {"a.txt": "one"})
-    eventually(lambda: yard.period(model, str(yesterday))["readiness"]["inputs"]["rows"]["state"] == "arrived")
-    assert yard.period(model, str(yesterday))["incident"] is None
+    eventually(lambda: yard.period(model, yesterday)["readiness"]["inputs"]["rows"]["state"] == "arrived")
+    card = yard.period(model, yesterday)
+    assert (card["incident"], card["timing"]) == (None, "on-time")
 
     yard.cloud.advance("62m")
 
@@ -33,12 +32,39 @@ def test_an_input_that_never_comes_is_one_incident_resolved_by_its_publication(y
     assert (told["kind"], told["status"], told["run"]) == ("data", "open", None)
     assert f"landing/late-more/{yesterday}/" in told["message"]
     assert "rows" not in told["message"]
+    assert yard.period(model, yesterday)["timing"] == "late"
     yard.cloud.advance("3h")
     yard.reconciled()
     yard.land(f"{model}-more/{yesterday}", {"b.txt": "two"}, marker=None)
-    yard.published(model, str(yesterday))
+    yard.published(model, yesterday)
     eventually(lambda: sink.told(model) == [("Opened", "late"), ("Resolved", "late")])
     assert sink.refused == []
+
+
+def test_a_run_that_goes_on_past_its_due_time_is_late_too(yard: Yard, sink: Sink) -> None:
+    """RD-5: it has not failed, and people wait for it all the same; who cancels it ends the incident."""
+    yesterday, text = due_in_an_hour(yard)
+    model = yard.a_model("late-running", text, timeout=100_000)
+    yard.land(f"{model}/{yesterday}", {"a.txt": "hang"})
+    run = eventually(lambda: (yard.period(model, yesterday)["active"] or {}).get("run"))
+    eventually(lambda: yard.job_states(run).get(f"{run}-a1") == "Running", 40)
+
+    yard.cloud.advance("62m")
+
+    eventually(lambda: sink.told(model) == [("Opened", "late")])
+    told = sink.last(model)
+    assert (told["kind"], told["run"], told["job"]) == ("platform", run, f"{run}-a1")
+    assert told["message"].endswith(f"and {run} is running")
+    assert yard.call("POST", f"runs/{run}/cancel", {"reason": "it hangs"})[0] == 202
+    eventually(lambda: sink.told(model) == [("Opened", "late"), ("Resolved", "late")])
+
+
+def due_in_an_hour(yard: Yard) -> tuple[str, str]:
+    """Yesterday, and the text of a model whose one period that was, due in an hour from now."""
+    now = yard.now()
+    yesterday, due = (now - timedelta(days=1)).date(), now + timedelta(hours=1)
+    text = MODEL.replace('"2024-01-01"', f'"{yesterday}"').replace('"2024-03-31"', f'"{yesterday}"')
+    return str(yesterday), text + f'due: {{day: {(due.date() - yesterday).days}, at: "{due:%H:%M}"}}\n'
 
 
 def test_a_receiver_that_is_down_is_told_later_and_holds_up_no_run(yard: Yard, sink: Sink) -> None:

@@ -14,7 +14,8 @@ from triggers.shapes import Board
 def row(period: str, state: str = "none", **more: Any) -> dict[str, Any]:
     """A period at a glance."""
     rest = {"run": None, "attempt": None, "at": None, "published": None, "incident": None, "due": None, "late": False}
-    return {"period": period, "state": state, **rest, **more}
+    row = {"period": period, "state": state, **rest, "timing": None, "expected": None, **more}
+    return row | ({"timing": "late"} if row["late"] else {})
 
 
 def board(*models: tuple[str, str, list[dict[str, Any]]]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def card(**more: Any) -> dict[str, Any]:
         },
         "decision": {"action": "wait", "why": BLOCKS, "ask_again": again},
         **dict.fromkeys(("active", "published", "last", "waived", "retracted", "paused", "incident")),
+        **dict.fromkeys(("due", "timing", "expected", "usual_seconds")),
         **more,
     }
     Card.model_validate(document)
@@ -106,11 +107,23 @@ def test_what_people_decided_and_what_runs() -> None:
     } <= set(told)
 
 
-def test_a_person_is_needed_by_an_open_incident_or_a_late_input() -> None:
+def test_when_it_is_due_and_how_that_stands() -> None:
+    """In a sentence, as far as it is known."""
+    due = {"due": "2024-03-02T09:00:00Z", "usual_seconds": 1500.0, "expected": "2024-03-02T09:10:00Z"}
+
+    assert (
+        "Due: 2024-03-02 09:00:00Z, at risk; usually it takes 25m 00s, so it is expected at 2024-03-02 09:10:00Z"
+        in printed(rendered(card(**due, timing="at-risk"))).split("\n")
+    )
+    assert "Due: 2024-03-02 09:00:00Z, late" in printed(
+        rendered(card(due="2024-03-02T09:00:00Z", timing="late"))
+    ).split("\n")
+
+
+def test_a_person_is_needed_by_an_open_incident_or_a_late_period() -> None:
     """What `--check` asks."""
     incident = {"key": "k", "code": "c", "message": "m", "opened_at": "2024-03-02T06:00:00Z"}
-    late = card()
-    late["readiness"]["inputs"]["prices"]["state"] = "late"
+    late = card(due="2024-03-02T06:00:00Z", timing="late")
 
     assert not needs_a_person(card())
     assert not needs_a_person(card(incident={**incident, "status": "resolved"}))

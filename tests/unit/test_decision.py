@@ -120,6 +120,17 @@ TABLE = [
     pytest.param(
         a_view(an_ended(End.SUCCEEDED), None, due=NOON), "wait", id="missing again after a publication: no alarm"
     ),
+    pytest.param(a_view(a_record(Stage.RUNNING), due=NOON), "raise_incident", id="it runs, and is due: an incident"),
+    pytest.param(a_view(a_record(Stage.RUNNING), due=NOON + HOUR), "wait", id="it runs, and is not due yet"),
+    pytest.param(
+        a_view(a_record(Stage.RUNNING), due=NOON, incident=an_incident(LATE, RUN, 1)), "wait", id="it runs, due, told"
+    ),
+    pytest.param(a_view(a_record(Stage.PUBLISHING), due=NOON), "wait", id="due, and on its way to readers"),
+    pytest.param(
+        a_view(a_record(Stage.RUNNING, run=OTHER, before=an_ended(End.SUCCEEDED)), due=NOON),
+        "wait",
+        id="runs again, and is published",
+    ),
     # Incidents that were lost, came late, or are over
     pytest.param(
         a_view(an_ended(End.FAILED), incident=None), "open_incident", id="IN-6 failed, and no incident says so: open it"
