@@ -42,8 +42,11 @@ from triggers import (
     data_landed,
     history,
     job_changed,
+    lineage,
     models,
     openapi,
+    overview,
+    page_changes,
     pages,
     periods,
     reconcile,
@@ -63,8 +66,11 @@ TRIGGERS = (
     models,
     search,
     run_files,
+    lineage,
+    overview,
     openapi,
     pages,
+    page_changes,
 )
 ORCHESTRATORS = (evaluate_period, run_model, stage_inputs, await_job, verify_outputs, end_job)
 ACTIVITIES = (

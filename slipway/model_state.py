@@ -33,3 +33,8 @@ def paused(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Who paused the model, why and when; None for one that is not paused."""
     found: dict[str, Any] | None = state["paused"] if state else None
     return found
+
+
+def index(state: State) -> dict[str, str]:
+    """What a listing of the models' records shows."""
+    return {"paused": "yes" if state["paused"] else "no"}

@@ -30,6 +30,8 @@ LARGEST_BODY = 16_384
 
 Body = TypeVar("Body", bound=BaseModel)
 Handler = Callable[..., Awaitable[func.HttpResponse]]
+#: The handlers of the API by the names of their functions: pages carry changes out by them.
+HANDLERS: dict[str, Handler] = {}
 
 
 class Problem(Exception):
@@ -74,6 +76,7 @@ def endpoint(handler: Handler) -> Handler:
             failure = failure_of(error)
             return _answer(Problem(503, "A service did not answer as it should", str(failure), code=failure.code))
 
+    HANDLERS[handler.__name__] = answered
     return answered
 
 

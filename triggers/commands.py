@@ -234,7 +234,7 @@ def _decide_of_model(model: str, cause: dict[str, Any], change: Change) -> Answe
         raise Problem(404, "Unknown model", f"No model named {model[:60]!r} is released here.")
 
     def act() -> Answer:
-        state = lake().control.update(paths.model_state(model), change)
+        state = lake().control.update(paths.model_state(model), change, model_state.index)
         return {"model": model, "paused": model_state.paused(state or None)}
 
     return once(cause, {"model": model}, act)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -98,7 +98,7 @@ class Fleet:
                 model=name,
                 owner=found.definition.owner,
                 cadence=found.definition.cadence,
-                periods=[self._row(found, period) for period in self._newest(found, columns)],
+                periods=self.newest(found, columns),
             )
             for name, found in sorted(self.catalog.models.items())
         ]
@@ -142,6 +142,20 @@ class Fleet:
             consumers=consumers,
         ).model_dump(mode="json")
 
+    def newest(self, found: Released, count: int) -> list[PeriodRow]:
+        """The newest periods of a model that have ended, the last one first."""
+        return [self.row(found, period) for period in self._newest(found, count)]
+
+    def rows(self) -> Iterator[tuple[Released, Period, rollup.Facts]]:
+        """What the board keeps of each released model's periods."""
+        for name, rows in self._rows.items():
+            found = self.catalog.models.get(name)
+            if found is None:
+                continue
+            for text, facts in rows.items():
+                if (period := _own(found.definition, text)) is not None:
+                    yield found, period, facts
+
     def _model_row(self, name: str) -> dict[str, Any]:
         found = self.catalog.models[name]
         latest = next(iter(self._newest(found, 1)), None)
@@ -152,7 +166,7 @@ class Fleet:
             "cadence": found.definition.cadence,
             "version": found.version,
             "released_at": found.released_at,
-            "latest": self._row(found, latest) if latest else None,
+            "latest": self.row(found, latest) if latest else None,
             "incidents": sum("incident" in row for row in self._rows.get(name, {}).values()),
             "usual_seconds": takes.total_seconds() if (takes := self._usual.get(name)) else None,
         }
@@ -160,7 +174,8 @@ class Fleet:
     def _newest(self, found: Released, count: int) -> list[Period]:
         return list(islice(expected_periods(found.definition, self.now), count))
 
-    def _row(self, found: Released, period: Period) -> PeriodRow:
+    def row(self, found: Released, period: Period) -> PeriodRow:
+        """A period at a glance."""
         name = found.definition.name
         facts = self._rows.get(name, {}).get(str(period), {})
         return period_row(found, period, facts, self.now, self._usual.get(name))

@@ -55,6 +55,7 @@ _PERIOD = "models/{model}/periods/{period}"
 
 OPERATIONS = (
     Operation("get_board", "GET", "board", "All models by period", shapes.Board, query=_COLUMNS),
+    Operation("get_overview", "GET", "overview", "What is running, stuck, late or failed", shapes.Overview),
     Operation("get_models", "GET", "models", "The released models", shapes.Models, query=_PAGE),
     Operation("get_model", "GET", "models/{model}", "A released model", shapes.Model),
     Operation("get_periods", "GET", "models/{model}/periods", "A model's periods", shapes.Periods, query=_PAGE),
@@ -64,6 +65,7 @@ OPERATIONS = (
     Operation("get_run_history", "GET", "runs/{run}/history", "What happened in a run", shapes.History),
     Operation("get_run_inputs", "GET", "runs/{run}/inputs", "A run's input files", shapes.InputFiles, query=_PAGE),
     Operation("get_run_outputs", "GET", "runs/{run}/outputs", "A run's output files", shapes.OutputFiles, query=_PAGE),
+    Operation("get_run_lineage", "GET", "runs/{run}/lineage", "Whose outputs it read, who reads its", shapes.Lineage),
     Operation("get_run_log", "GET", "runs/{run}/log", "The end of a job's log", shapes.Log),
     Operation("get_incidents", "GET", "incidents", "Incidents", shapes.Incidents, query=_STATUS),
     Operation("start_run_by_hand", "POST", "models/{model}/runs", "Start a run", shapes.Accepted, NewRun, 202),

@@ -1,83 +1,37 @@
-"""The dashboard: pages rendered on the server from what the API answers; they work without script."""
+"""The dashboard: pages rendered on the server from what the API answers."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import gzip
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import azure.durable_functions as df
 import azure.functions as func
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from slipway import clock
-from slipway.azure.failures import failure_of
-from slipway.names import InvalidName
-from slipway.period import PeriodError
-from triggers.api import Problem, reader
+from slipway.azure.lake import lake
+from triggers.api import Problem
 from triggers.gantt import bars
 from triggers.history import history_of
+from triggers.lineage import lineage_of
 from triggers.models import Fleet, periods_of
+from triggers.overview import overview
 from triggers.paging import cursor, limit
 from triggers.periods import card_of
-from triggers.run_files import log_of, outputs_of
+from triggers.rendering import FOLDER, kind, page, shown
+from triggers.run_files import inputs_of, log_of, outputs_of
 from triggers.runs import run_of, view_of
 from triggers.search import Wanted, incidents, search
 
 bp = df.Blueprint()
 
-FOLDER = Path(__file__).parent.parent / "dashboard"
-ASSETS = {"style.css": "text/css"}
-#: Nothing of another origin, no script at all, no frame around it. Source: Content Security Policy Level 3.
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+ASSETS = {"style.css": "text/css", "live.js": "text/javascript"}
 #: How many periods of each model the board shows: with 200 models the page stays below 200 KB.
 SHOWN = 7
 #: How many of a run's files a page shows.
 FILES = 50
-_ENDED = {"succeeded": ("good", "✓"), "failed": ("bad", "✕"), "canceled": ("", "∅"), "superseded": ("", "»")}
-_QUIET = {"waived": "○", "retracted": "↶"}
-
-Page = Callable[..., Awaitable[func.HttpResponse]]
-
-
-def page(handler: Page) -> Page:
-    """Answer what the handler raises as a page that says it."""
-
-    @functools.wraps(handler)
-    async def answered(request: func.HttpRequest, **bindings: Any) -> func.HttpResponse:
-        try:
-            reader(request)
-            return _packed(request, await handler(request, **bindings))
-        except Problem as problem:
-            return _page("problem.html", problem.status, problem=problem)
-        except (InvalidName, PeriodError) as error:
-            return _page("problem.html", 404, problem=Problem(404, "There is no such thing", str(error)))
-        except Exception as error:
-            problem = Problem(503, "A service did not answer as it should", str(failure_of(error)))
-            return _page("problem.html", 503, problem=problem)
-
-    return answered
-
-
-def _packed(request: func.HttpRequest, response: func.HttpResponse) -> func.HttpResponse:
-    """The page as gzip for who takes that, since the host sends answers as they are: a tenth of the bytes."""
-    if "gzip" not in request.headers.get("Accept-Encoding", ""):
-        return response
-    packed = gzip.compress(response.get_body(), mtime=0)
-    headers = {**HEADERS, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-    return func.HttpResponse(packed, status_code=response.status_code, mimetype="text/html", headers=headers)
 
 
 @bp.function_name("page_board")
@@ -97,8 +51,17 @@ async def page_board(request: func.HttpRequest) -> func.HttpResponse:
     kinds = [kind(cell)["class"] for one in board["models"] for cell in one["periods"]]
     totals = {"models": len(board["models"]), **{name: kinds.count(name) for name in ("bad", "late", "busy")}}
     order = ("hourly", "daily", "weekly", "monthly", "quarterly")
-    shown = sorted(cadences.items(), key=lambda item: order.index(item[0]))
-    return _page("board.html", here="/dashboard", twin="/api/board", cadences=shown, columns=columns, totals=totals)
+    ordered = sorted(cadences.items(), key=lambda item: order.index(item[0]))
+    return shown("board.html", here="/dashboard", twin="/api/board", cadences=ordered, columns=columns, totals=totals)
+
+
+@bp.function_name("page_now")
+@bp.route("dashboard/now", methods=["GET"], trigger_arg_name="request")
+@page
+async def page_now(request: func.HttpRequest) -> func.HttpResponse:
+    """What needs a person, what is late, what is running and whether it is stuck."""
+    del request
+    return shown("now.html", here="/dashboard/now", twin="/api/overview", found=await asyncio.to_thread(overview))
 
 
 @bp.function_name("page_model")
@@ -109,7 +72,7 @@ async def page_model(request: func.HttpRequest) -> func.HttpResponse:
     name = request.route_params["model"]
     model = await asyncio.to_thread(lambda: Fleet().model(name))
     periods = await asyncio.to_thread(periods_of, name, cursor(request), limit(request))
-    return _page("model.html", twin=f"/api/models/{quote(name)}", model=model, periods=periods)
+    return shown("model.html", twin=f"/api/models/{quote(name)}", model=model, periods=periods)
 
 
 @bp.function_name("page_period")
@@ -119,7 +82,7 @@ async def page_period(request: func.HttpRequest) -> func.HttpResponse:
     """A period: what blocks, what Slipway would do, what is published."""
     model, period = request.route_params["model"], request.route_params["period"]
     card = await asyncio.to_thread(card_of, model, period)
-    return _page("period.html", twin=f"/api/models/{quote(model)}/periods/{quote(period)}", card=card)
+    return shown("period.html", twin=f"/api/models/{quote(model)}/periods/{quote(period)}", card=card)
 
 
 @bp.function_name("page_run")
@@ -131,10 +94,15 @@ async def page_run(request: func.HttpRequest, client: df.DurableOrchestrationCli
     run = run_of(request)
     view = await asyncio.to_thread(view_of, run)
     history = await history_of(run, client)
-    outputs = await _if_there(lambda: outputs_of(run, FILES, None)) or {"files": []}
+    outputs = await _if_there(lambda: outputs_of(run, FILES, None)) or {"files": [], "readers": [], "next": None}
     log = await _if_there(lambda: log_of(run))
+    inputs = await _if_there(lambda: inputs_of(run, FILES, None))
+    lineage = await _if_there(lambda: lineage_of(run)) or {"upstream": [], "downstream": [], "whole": True}
+    record = await asyncio.to_thread(lake().period, run.model, run.period)
+    published = record["published"]["run"] if record and record["published"] else None
     found = {"run": view, "history": history, "bars": bars(history["timeline"]), "outputs": outputs, "log": log}
-    return _page("run.html", twin=f"/api/runs/{run}", **found)
+    more = {"inputs": inputs, "lineage": lineage, "published": published}
+    return shown("run.html", twin=f"/api/runs/{run}", **found, **more)
 
 
 @bp.function_name("page_runs")
@@ -145,7 +113,7 @@ async def page_runs(request: func.HttpRequest) -> func.HttpResponse:
     found = await asyncio.to_thread(lambda: search(Wanted.of(request), limit(request), cursor(request)))
     asked = {name: value for name, value in request.params.items() if value and name != "cursor"}
     query = urlencode(asked) + "&" if asked else ""
-    return _page("runs.html", here="/dashboard/runs", twin=f"/api/runs?{query}", found=found, asked=asked, query=query)
+    return shown("runs.html", here="/dashboard/runs", twin=f"/api/runs?{query}", found=found, asked=asked, query=query)
 
 
 @bp.function_name("page_incidents")
@@ -154,7 +122,7 @@ async def page_runs(request: func.HttpRequest) -> func.HttpResponse:
 async def page_incidents(request: func.HttpRequest) -> func.HttpResponse:
     """The open incidents."""
     found = await asyncio.to_thread(incidents, "open", limit(request), cursor(request))
-    return _page("incidents.html", here="/dashboard/incidents", twin="/api/incidents", found=found)
+    return shown("incidents.html", here="/dashboard/incidents", twin="/api/incidents", found=found)
 
 
 @bp.function_name("page_asset")
@@ -174,56 +142,3 @@ async def _if_there(find: Callable[[], dict[str, Any]]) -> dict[str, Any] | None
         return await asyncio.to_thread(find)
     except Problem:
         return None
-
-
-def kind(row: Mapping[str, Any]) -> dict[str, str]:
-    """How a period's row is shown: a class for its colour, a sign, and the words that say the same."""
-    state, overdue = row["state"], {"late": ", late", "at-risk": ", at risk"}.get(row["timing"], "")
-    if state in _ENDED:
-        colour, sign = _ENDED[state]
-        if row["late"] and colour != "bad":
-            colour = "late"
-        return {"class": colour, "sign": sign, "words": f"{state}{overdue}"}
-    if state in _QUIET:
-        return {"class": "", "sign": _QUIET[state], "words": state}
-    if state == "none":
-        return {
-            "class": "late" if row["late"] else "",
-            "sign": "!" if row["late"] else "·",
-            "words": f"not run{overdue}",
-        }
-    return {"class": "busy", "sign": "▸", "words": f"{state}{overdue}"}
-
-
-def moment(time: str | datetime | None) -> str:
-    """A time as people read it, in UTC."""
-    if not time:
-        return ""
-    found = datetime.fromisoformat(time) if isinstance(time, str) else time
-    return f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def short(period: str) -> str:
-    """A period as the head of a narrow column: days and hours without their year."""
-    return period[5:] if len(period) > len("2024-W01") else period
-
-
-def seconds(entry: Mapping[str, Any]) -> str:
-    """How long a task took."""
-    lasted = datetime.fromisoformat(entry["ended_at"]) - datetime.fromisoformat(entry["began_at"])
-    return f"{lasted.total_seconds():.1f}"
-
-
-def _environment() -> Environment:
-    loader = FileSystemLoader(FOLDER / "templates")
-    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"kind": kind, "moment": moment, "short": short, "seconds": seconds}
-    return made
-
-
-_templates = _environment()
-
-
-def _page(template: str, status: int = 200, *, here: str = "", twin: str = "", **found: Any) -> func.HttpResponse:
-    text = _templates.get_template(template).render(here=here, twin=twin, now=clock.now(), **found)
-    return func.HttpResponse(text, status_code=status, mimetype="text/html", charset="utf-8", headers=HEADERS)

@@ -36,7 +36,7 @@ TAIL = 512 * 1024
 async def get_run_inputs(request: func.HttpRequest) -> func.HttpResponse:
     """The files a run was made for: where each came from, its length, ETag and MD5."""
     reader(request)
-    return answer(await asyncio.to_thread(_inputs, run_of(request), limit(request), cursor(request)))
+    return answer(await asyncio.to_thread(inputs_of, run_of(request), limit(request), cursor(request)))
 
 
 @bp.function_name("get_run_outputs")
@@ -57,7 +57,8 @@ async def get_run_log(request: func.HttpRequest) -> func.HttpResponse:
     return answer(await asyncio.to_thread(log_of, run_of(request)))
 
 
-def _inputs(run: RunId, count: int, place: str | None) -> dict[str, Any]:
+def inputs_of(run: RunId, count: int, place: str | None) -> dict[str, Any]:
+    """A page of the files that a run was made for. Raises 404 for a run without a snapshot."""
     index = lake().control.read(paths.snapshot_index(run))
     if index is None:
         raise Problem(404, "No inputs", f"{run} has no snapshot: it is not known, or had not come to it.")

@@ -192,6 +192,66 @@ class OutputFiles(Shape):
     next: str | None = Field(description="The cursor of the next page; null at the end.")
 
 
+class Upstream(Shape):
+    """A run whose outputs another one read."""
+
+    input: str
+    model: str
+    period: str
+    run: str
+
+
+class Downstream(Shape):
+    """A period of a model that reads another one's outputs."""
+
+    model: str
+    period: str
+    run: str | None = Field(description="What it has published.")
+    reads_this: bool = Field(description="Whether that was made of this run's outputs.")
+
+
+class Lineage(Shape):
+    """Where a run's inputs came from, and what was made of its outputs."""
+
+    run: str
+    upstream: list[Upstream]
+    downstream: list[Downstream]
+    whole: bool = Field(description="Whether all was looked through; of very many only the first are.")
+
+
+class LatePeriod(PeriodRow):
+    """A period that people wait for, or that failed."""
+
+    model: str
+    owner: str
+
+
+class Running(Shape):
+    """A run that is under way, and how it stands."""
+
+    model: str
+    period: str
+    run: str
+    attempt: int
+    stage: str
+    since: AwareDatetime = Field(description="When the attempt began.")
+    deadline: AwareDatetime = Field(description="When its owner is taken for dead, unless it shows life.")
+    stuck: str | None = Field(description="Why it needs a look; null while all is well.")
+    canceling: bool
+
+
+class Overview(Shape):
+    """What is running, what is stuck, what is late or failed, now."""
+
+    now: AwareDatetime
+    reconciled_at: AwareDatetime | None = Field(description="When the reconciler last ended a pass.")
+    reconcile_stale: bool
+    running: list[Running]
+    late: list[LatePeriod]
+    failed: list[LatePeriod]
+    paused: list[str] = Field(description="The models that start nothing by themselves.")
+
+
 class Log(Shape):
     """The end of what a run's job printed, line by line, secrets taken out."""
 
