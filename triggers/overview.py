@@ -16,6 +16,7 @@ from slipway.azure.lake import lake
 from slipway.claim import Stage, is_dead, unheard
 from slipway.period import Period
 from slipway.run import RunId
+from slipway.timing import Timing
 from triggers.api import answer, endpoint, reader
 from triggers.models import Fleet
 from triggers.shapes import LatePeriod, Overview, Running
@@ -88,10 +89,10 @@ def _running(model: str, period: Period) -> Running | None:
 
 
 def _late(fleet: Fleet) -> Iterator[LatePeriod]:
-    """The newest periods that are past their due time and not published, without those that have failed."""
+    """The newest periods that are late or at risk of it, without those that have an incident."""
     for found in fleet.catalog.models.values():
         for row in fleet.newest(found, NEWEST):
-            if row.late and row.incident is None:
+            if row.timing in (Timing.LATE, Timing.AT_RISK) and row.incident is None:
                 yield LatePeriod(**row.model_dump(), model=found.definition.name, owner=found.definition.owner)
 
 
