@@ -13,6 +13,8 @@ from slipway import catalog, paths
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
 from slipway.claim import is_quiet
+from slipway.dependencies import downstream
+from slipway.due import due_at
 from slipway.failure import Failure, Kind
 from slipway.incident import opened
 from slipway.run import RunId, parse_job_name
@@ -48,7 +50,7 @@ def open_and_send(about: Subject, facts: dict[str, Any]) -> dict[str, Any]:
     The same facts twice are no change and nothing is sent again; others update the open incident. What was over by the
     time it was written is resolved at once, before anyone is told.
     """
-    named = {"owner": _owner(about.model), **facts, **_job(facts), **about.to_document()}
+    named = {**_standing(about), **facts, **_job(facts), **about.to_document()}
     incident = lake().change_incident(about, lambda seen, now: opened(seen, named, now))
     incident = level(about) or incident
     return {"incident": incident["key"], "sent": try_to_send(incident)}
@@ -84,13 +86,27 @@ def _holder(run: RunId, attempt: int) -> dict[str, Any]:
     return ended.data if ended else {}
 
 
-def _owner(model: str | None) -> str | None:
-    """Who is called; None where the catalog does not say, which keeps no incident from being opened."""
-    if model is None:
-        return None
+def _standing(about: Subject) -> dict[str, Any]:
+    """Who is called, how much it matters, until when, and who waits, as the catalog says.
+
+    Empty where the catalog does not say, which keeps no incident from being opened.
+    """
+    if about.model is None:
+        return {}
     try:
-        known = catalog.load(lake().control).models.get(model)
+        known = catalog.load(lake().control)
     except Exception as error:
         failure_of(error)  # raises again what is no foreseen failure
-        return None
-    return known.definition.owner if known else None
+        return {}
+    found = known.models.get(about.model)
+    if found is None:
+        return {}
+    definition = found.definition
+    facts = {"owner": definition.owner, "tier": definition.tier}
+    if about.period is None:
+        return facts
+    waiting = downstream((one.definition for one in known.models.values()), about.model)
+    own = about.period if about.period.cadence is definition.cadence else None
+    due = due_at(definition, own) if own else None
+    is_backlog = due is None or due < found.first_released_at
+    return {**facts, "due": None if due is None or is_backlog else due.isoformat(), "waiting": waiting}

@@ -6,7 +6,8 @@ from typing import Any
 
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
-from slipway.incident import event, offered, sent, unsent
+from slipway.incident import offered, sent, unsent
+from slipway.message import Message, message
 from slipway.settings import settings
 from slipway.sinks import webhook
 from slipway.subject import Subject
@@ -26,10 +27,16 @@ def send(incident: dict[str, Any]) -> None:
         return
     taken = False
     try:
-        webhook.send(event(seen, f"slipway/{settings().installation}", links(seen)))
+        webhook.send(webhook.event(told(seen)))
         taken = True
     finally:
         lake().change_incident(about, lambda known, _: sent(known, seen["revision"], seen["status"], taken=taken))
+
+
+def told(incident: dict[str, Any]) -> Message:
+    """What is told of the incident by this installation."""
+    given = settings()
+    return message(incident, f"slipway/{given.installation}", given.public_url, given.environment)
 
 
 def try_to_send(incident: dict[str, Any]) -> bool:
@@ -40,16 +47,3 @@ def try_to_send(incident: dict[str, Any]) -> bool:
         failure_of(error)  # raises again what is no foreseen failure
         return False
     return True
-
-
-def links(incident: dict[str, Any]) -> dict[str, str]:
-    """Where a person reads on, in the app's own API."""
-    base = settings().public_url
-    if base is None:
-        return {}
-    about, found = Subject.of(incident), {}
-    if about.period is not None:
-        found["readiness"] = f"{base}/api/models/{about.model}/periods/{about.period}"
-    if incident.get("run"):
-        found["run"] = f"{base}/api/runs/{incident['run']}"
-    return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from slipway.definition import Definition
 from slipway.problems import Finding, Problem
@@ -30,6 +30,24 @@ def check_together(
         findings = [*_filesystems(definition, landing), *_producers(definition, by_name, unreadable)]
         problems += [definition.problem(finding) for finding in findings]
     return sorted(problems)
+
+
+def downstream(definitions: Iterable[Definition], model: str) -> list[str]:
+    """The models that wait for this one's outputs, over any number of models between: the nearest first, then by name.
+
+    An input that is optional, or may be old, counts: its model is run without it, and people want to know of that.
+    """
+    readers: dict[str, set[str]] = defaultdict(set)
+    for definition in definitions:
+        for name in definition.inputs:
+            if (made := definition.producer(name)) is not None:
+                readers[made[0]].add(definition.name)
+    found: list[str] = []
+    layer = {model}
+    while layer:
+        layer = {reader for one in layer for reader in readers[one]} - {model, *found}
+        found += sorted(layer)
+    return found
 
 
 def _filesystems(definition: Definition, landing: Collection[str] | None) -> Iterator[Finding]:

@@ -19,12 +19,10 @@ from typing import Any
 
 from slipway.claim import End, Record, Refused, Stage, said
 from slipway.failure import redact
+from slipway.severity import USUAL_TIER, Severity, rises_at, severity
 from slipway.subject import Subject
 
 Incident = dict[str, Any]
-
-#: CloudEvents types, by the state they tell.
-OPENED, UPDATED, RESOLVED = "Slipway.Incident.Opened", "Slipway.Incident.Updated", "Slipway.Incident.Resolved"
 
 #: What the sink has taken (revision, status) and was last offered (revision), before anything was sent.
 NEVER_SENT = {"revision": 0, "status": None, "offered": 0}
@@ -47,22 +45,28 @@ def opened(incident: Incident | None, facts: Mapping[str, Any], now: datetime) -
     """The incident after a failure: opened, opened again, or updated by a retry.
 
     `facts`: the subject (see `Subject.to_document`), owner, kind, code, message, transient, and where there is one run,
-    attempt, step, job, log (an address); `first_step` in place of the usual one for the kind. The same failure of the
-    same attempt told twice is no change, nor is an earlier attempt's told late.
+    attempt, step, job, log (an address); the model's `tier`, when its outputs are `due`, and the models that are
+    `waiting` for them. `first_step` and `severity` in place of the usual ones. The same failure of the same attempt
+    told twice is no change, nor is an earlier attempt's told late.
     """
     told = {name: facts.get(name) for name in ("kind", "code", "run", "attempt", "step", "job", "log", "owner")}
     told |= {name: redact(str(facts[name])) for name in ("message", "log") if facts.get(name)}
     told["tried"] = _tried(facts)
     told["first_step"] = facts.get("first_step") or FIRST_STEPS[str(facts["kind"])]
+    if facts.get("severity"):
+        told["severity"] = str(facts["severity"])
     if incident is not None and incident["status"] == "open":
         overtaken = incident["run"] and incident["run"] == told["run"] and incident["attempt"] > told["attempt"]
         if overtaken or all(incident.get(name) == value for name, value in told.items()):
             return incident
     before = incident or {"revision": 0, "sent": dict(NEVER_SENT), "occurrences": 0, "opened_at": None}
     is_open = before.get("status") == "open"
+    begun = {"code": told["code"], "step": told["step"], "message": told["message"], "at": now.isoformat()}
     return {
         **before,
+        **_standing(facts, now),
         **told,
+        "first": (before.get("first") if is_open else None) or begun,
         "schema": 1,
         **Subject.of(facts).to_document(),
         "key": Subject.of(facts).key,
@@ -75,6 +79,28 @@ def opened(incident: Incident | None, facts: Mapping[str, Any], now: datetime) -
         "occurrences": before["occurrences"] + 1 if is_open else 1,
         "revision": before["revision"] + 1,
     }
+
+
+def _standing(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """How much the failure matters: to whom, until when, and so how loud it is told."""
+    tier, due = facts.get("tier") or USUAL_TIER, facts.get("due")
+    loud = severity(tier, facts["kind"], _moment(due), now)
+    return {"tier": tier, "due": due, "waiting": list(facts.get("waiting") or ()), "severity": loud.value}
+
+
+def raised(incident: Incident | None, now: datetime) -> Incident | None:
+    """The incident after time has raised its severity, which is told as an update; None where it has not."""
+    if incident is None or incident["status"] != "open" or not incident.get("due"):
+        return None
+    loud = severity(incident["tier"], incident["kind"], _moment(incident["due"]), now)
+    if loud.rank <= Severity(incident["severity"]).rank:
+        return None
+    changed = {"severity": loud.value, "updated_at": now.isoformat(), "revision": incident["revision"] + 1}
+    return {**incident, **changed}
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _tried(facts: Mapping[str, Any]) -> str | None:
@@ -177,43 +203,15 @@ def unsent(incident: Incident) -> bool:
     return bool(incident["status"] == "open" or may_be_open)
 
 
-def event(incident: Incident, source: str, links: Mapping[str, str]) -> dict[str, Any]:
-    """The CloudEvent (1.0) that tells the incident's present state; its id is the same on every try."""
-    told_open = incident["sent"]["status"] == "open"
-    type_ = RESOLVED if incident["status"] == "resolved" else UPDATED if told_open else OPENED
-    shown = {name: value for name, value in incident.items() if name not in ("sent", "writer", "schema")}
-    return {
-        "specversion": "1.0",
-        "type": type_,
-        "source": source,
-        "id": f"{incident['key']}-{incident['revision']}",
-        "time": incident["updated_at"],
-        "subject": Subject.of(incident).path,
-        "datacontenttype": "application/json",
-        "data": {**shown, "title": title(incident), "text": text(incident, links), "links": dict(links)},
-    }
-
-
-def title(incident: Incident) -> str:
-    """One line for a list of incidents."""
-    message = incident["message"].splitlines()[0] if incident["message"] else incident["code"]
-    return f"{Subject.of(incident)}: {message[:160]}"
-
-
-def text(incident: Incident, links: Mapping[str, str]) -> str:
-    """All that on-call needs to begin, a line each: what happened, where, what was tried, what to do first, links."""
-    where = ", ".join(f"{name} {incident[name]}" for name in ("step", "run", "attempt", "job") if incident[name])
-    on_it = incident.get("acknowledged")
-    lines = {"On it": f"{on_it['by']}: {on_it['reason']}"} if on_it else {}
-    lines |= {"Where": where, "Tried": incident["tried"], "First": incident["first_step"], "Log": incident["log"]}
-    lines |= {name.capitalize(): link for name, link in links.items()}
-    return "\n".join([incident["message"], *(f"{name}: {line}" for name, line in lines.items() if line)])
-
-
 def index(incident: Incident) -> dict[str, str]:
-    """What a listing of incidents shows as metadata."""
-    return {
+    """What a listing of incidents shows as metadata; `rises` is when time alone will raise the severity next."""
+    shown = {
         "status": incident["status"],
         "code": incident["code"],
         "unsent": "yes" if unsent(incident) else "no",
     }
+    if incident["status"] == "open" and incident.get("due"):
+        loud, due = Severity(incident["severity"]), _moment(incident["due"])
+        if rises := rises_at(incident["tier"], incident["kind"], due, loud):
+            shown["rises"] = rises.isoformat()
+    return shown

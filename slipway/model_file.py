@@ -210,6 +210,12 @@ class ModelFile(_Part):
 
     description: str = Field(min_length=1, max_length=1000, description="What the model answers, in a sentence.")
     owner: GroupName = Field(description="Who is called when a person is needed.")
+    tier: int = Field(
+        default=2,
+        ge=1,
+        le=3,
+        description="How much it matters, from 1, which cannot wait, to 3, which can: how loud its incidents are told.",
+    )
     readers: tuple[GroupName, ...] = Field(
         default=(),
         max_length=MOST_READERS,

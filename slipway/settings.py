@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         "slipway",
         description="Name of this installation, written into every claim. Two that share a lake need two names.",
     )
+    environment: Name | None = Field(
+        None,
+        description="Name of this environment in people's environments.yaml: commands in incidents say --env with it, "
+        "and routes may go by it.",
+    )
     public_url: LinkUrl | None = Field(
         None,
         description="Base URL under which people reach this app, for links in incidents; without it there are none.",

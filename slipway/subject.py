@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slipway.period import Period
+from slipway.names import InvalidName, group_name, model_name, request_id, shown
+from slipway.period import Period, PeriodError
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,20 @@ class Subject:
         """The subject of an incident's record, or of the facts of one."""
         period = Period.parse(told["period"]) if told.get("period") else None
         return cls(told.get("model"), period, told.get("backfill"), told.get("platform"))
+
+    @classmethod
+    def parse(cls, key: str) -> Subject:
+        """The subject with this key. Raises InvalidName for anything that `key` would not have given."""
+        first, _, rest = key.partition("--")
+        try:
+            if first == "backfill" and "--" in rest:
+                model, _, backfill = rest.partition("--")
+                return cls.of_backfill(model_name(model), request_id(backfill))
+            return cls.of_period(model_name(first), Period.parse(rest))
+        except PeriodError:
+            if first == "platform":
+                return cls.of_platform(group_name(rest))
+        raise InvalidName(f"{shown(key)} is no incident's key, such as <model>--<period>")
 
     @property
     def key(self) -> str:

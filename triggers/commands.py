@@ -112,7 +112,7 @@ async def acknowledge_incident(request: func.HttpRequest) -> func.HttpResponse:
     """Note who is on the period's open incident, and tell the sink. 409 where none is open."""
     cause = cause_of("acknowledge", operator(request), body(request, Reasoned), idempotency_key(request))
     model, period = await asyncio.to_thread(_known, request)
-    told = await asyncio.to_thread(_acknowledge, model, period, cause)
+    told = await asyncio.to_thread(acknowledge, Subject.of_period(model, period), cause)
     return _done(told)
 
 
@@ -214,8 +214,9 @@ def _published_before(run: RunId) -> dict[str, Any]:
     raise Refused(f"the outputs of {run} are gone")
 
 
-def _acknowledge(model: str, period: Period, cause: dict[str, Any]) -> Answer:
-    about = Subject.of_period(model, period)
+def acknowledge(about: Subject, cause: dict[str, Any]) -> Answer:
+    """Note who is on the subject's open incident, and try to tell its receivers. Raises 409 where none is open."""
+    named = {name: text for name, text in about.to_document().items() if text is not None}
 
     def act() -> Answer:
         try:
@@ -223,9 +224,9 @@ def _acknowledge(model: str, period: Period, cause: dict[str, Any]) -> Answer:
         except Refused as refused:
             raise Problem(409, "Cannot be acknowledged", str(refused)) from refused
         send_incident.try_to_send(seen)
-        return {"model": model, "period": str(period), "acknowledged": seen["acknowledged"]}
+        return {**named, "acknowledged": seen["acknowledged"]}
 
-    return once(cause, {"model": model, "period": str(period)}, act)
+    return once(cause, named, act)
 
 
 def _decide_of_model(model: str, cause: dict[str, Any], change: Change) -> Answer:

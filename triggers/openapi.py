@@ -17,6 +17,7 @@ from triggers.shapes import ProblemDocument
 bp = df.Blueprint()
 
 _PATHS = {
+    "key": "An incident's key: `<model>--<period>`, `backfill--<model>--<id>` or `platform--<name>`.",
     "model": "A model's name.",
     "period": "A period of the model's cadence, such as 2024-01-05, 2024-W05, 2024-01 or 2024-Q1.",
     "run": "A run's id.",

@@ -68,6 +68,7 @@ OPERATIONS = (
     Operation("get_run_lineage", "GET", "runs/{run}/lineage", "Whose outputs it read, who reads its", shapes.Lineage),
     Operation("get_run_log", "GET", "runs/{run}/log", "The end of a job's log", shapes.Log),
     Operation("get_incidents", "GET", "incidents", "Incidents", shapes.Incidents, query=_STATUS),
+    Operation("get_incident", "GET", "incidents/{key}", "An incident", shapes.IncidentDocument),
     Operation("start_run_by_hand", "POST", "models/{model}/runs", "Start a run", shapes.Accepted, NewRun, 202),
     Operation("cancel_run", "POST", "runs/{run}/cancel", "Wish a run ended", shapes.Accepted, Reasoned, 202),
     Operation("resume_run", "POST", "runs/{run}/resume", "Go on with a run", shapes.Accepted, Resumption, 202),
@@ -75,6 +76,9 @@ OPERATIONS = (
     Operation("retract_period", "POST", f"{_PERIOD}/retract", "Unpublish", shapes.Decided, Reasoned, 202),
     Operation("publish_period", "POST", f"{_PERIOD}/publish", "Publish again", shapes.Decided, NewPublication, 202),
     Operation("acknowledge_incident", "POST", f"{_PERIOD}/incident/acknowledge", "Be on it", shapes.Decided, Reasoned),
+    Operation(
+        "acknowledge_by_key", "POST", "incidents/{key}/acknowledge", "Be on any incident", shapes.Acknowledged, Reasoned
+    ),
     Operation("pause_model", "POST", "models/{model}/pause", "Start no run by itself", shapes.Decided, Reasoned),
     Operation("unpause_model", "POST", "models/{model}/unpause", "Take a pause back", shapes.Decided, Reasoned),
     Operation("reopen_period", "POST", f"{_PERIOD}/reopen", "Take a waiver back", shapes.Decided, Reasoned),

@@ -35,7 +35,7 @@ from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
 from slipway.catalog import Catalog
 from slipway.failure import Failure, Kind
-from slipway.incident import ASKING, resolved
+from slipway.incident import ASKING, raised, resolved
 from slipway.settings import settings
 from slipway.subject import Subject
 from triggers.survey import Pair, Survey, look_around, tend_board
@@ -200,6 +200,7 @@ def close_pass(survey: Survey, spent: Spent, started: datetime) -> None:
         survey.next.asks.setdefault(_text(pair), survey.wants[pair])
         if since := survey.last.failing.get(_text(pair)):
             survey.next.failing.setdefault(_text(pair), since)
+    _attempt(lambda: _raise(survey), "severity_not_raised")
     _attempt(lambda: _send_unsent(survey), "sending_failed")
     _attempt(lambda: tend_board(survey), "board_not_tended")
     _attempt(survey.next.keep, "memory_not_kept")
@@ -208,6 +209,12 @@ def close_pass(survey: Survey, spent: Spent, started: datetime) -> None:
     counts["unannounced"] = spent.unannounced
     places = {"places": len(survey.next.digests), "unlisted": survey.unlisted}
     lake().control.update(paths.heartbeat(), lambda *_: {"schema": 1, **beat, **counts, **places})
+
+
+def _raise(survey: Survey) -> None:
+    """Note where the due time has come near, or has passed, and so made an incident more severe."""
+    for pair in survey.rising:
+        lake().change_incident(Subject.of_period(*pair), raised)
 
 
 def _send_unsent(survey: Survey) -> None:

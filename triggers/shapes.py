@@ -274,6 +274,7 @@ class IncidentRow(Shape):
     status: str
     kind: str
     code: str
+    severity: str | None = Field(description="info, warning, error or critical.")
     message: str
     owner: str | None
     run: str | None
@@ -289,6 +290,48 @@ class Incidents(Shape):
 
     incidents: list[IncidentRow]
     next: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class Remedy(Shape):
+    """A command that helps."""
+
+    what: str
+    command: str
+
+
+class IncidentDocument(BaseModel):
+    """An incident, as it is told: to its receivers, and here. Members of the record that are not here are there too."""
+
+    model_config = ConfigDict(extra="allow")
+
+    key: str
+    model: str | None
+    period: str | None
+    backfill: str | None = None
+    platform: str | None = None
+    status: str
+    severity: str | None = None
+    kind: str
+    code: str
+    message: str
+    title: str
+    text: str = Field(description="All of it in words, a line each.")
+    first: dict[str, Any] | None = Field(None, description="What failed first: code, step, message, at.")
+    due: AwareDatetime | None = None
+    waiting: list[str] = Field([], description="The models that wait for the outputs, the nearest first.")
+    links: dict[str, str]
+    commands: list[Remedy]
+
+
+class Acknowledged(Shape):
+    """Who is on an incident."""
+
+    model: str | None = None
+    period: str | None = None
+    backfill: str | None = None
+    platform: str | None = None
+    acknowledged: dict[str, Any]
+    links: dict[str, str]
 
 
 class ProblemDocument(BaseModel):

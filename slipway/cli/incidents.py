@@ -37,7 +37,8 @@ def rendered(rows: list[Document]) -> Iterator[Text]:
     for row in rows:
         is_open = row["status"] == "open"
         name = text(str(Subject.of(row)), "bold")
-        yield Text.assemble(name, "  ", text(f"{row['kind']}/{row['code']}", "red" if is_open else "green"))
+        loud = f"  {row['severity']}" if row["severity"] and is_open else ""
+        yield Text.assemble(name, "  ", text(f"{row['kind']}/{row['code']}{loud}", "red" if is_open else "green"))
         times = f", {row['occurrences']} times" if row["occurrences"] > 1 else ""
         owner = f", {row['owner']} is called" if row["owner"] and is_open else ""
         ended = f", resolved {when(row['resolved_at'])} by {row['resolved_by']}" if not is_open else ""

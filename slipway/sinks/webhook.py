@@ -21,7 +21,9 @@ from urllib.parse import urlsplit
 
 from slipway import clock
 from slipway.failure import Failed, Failure, Kind
+from slipway.message import Message
 from slipway.settings import is_loopback, settings
+from slipway.subject import Subject
 
 #: Seconds for each step of the exchange. Standard Webhooks advises 15 to 30 for the whole.
 TIMEOUT = 15
@@ -33,6 +35,27 @@ ANSWER_LIMIT = 2048
 _AZURE_HOST = ipaddress.ip_address("168.63.129.16")
 
 _TRANSIENT = frozenset({408, 425, 429})
+
+
+#: CloudEvents types, by the state they tell.
+OPENED, UPDATED, RESOLVED = "Slipway.Incident.Opened", "Slipway.Incident.Updated", "Slipway.Incident.Resolved"
+
+
+def event(message: Message) -> dict[str, Any]:
+    """The CloudEvent (1.0) that tells the incident's present state; its id is the same on every try."""
+    incident = message.incident
+    told_open = incident["sent"]["status"] == "open"
+    type_ = RESOLVED if incident["status"] == "resolved" else UPDATED if told_open else OPENED
+    return {
+        "specversion": "1.0",
+        "type": type_,
+        "source": message.source,
+        "id": f"{incident['key']}-{incident['revision']}",
+        "time": incident["updated_at"],
+        "subject": Subject.of(incident).path,
+        "datacontenttype": "application/json",
+        "data": message.to_document(),
+    }
 
 
 def send(event: Mapping[str, Any]) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from azure.storage.blob import BlobClient
 
 from slipway.incident import index, opened
 from tests.flows.sink import Sink
-from tests.flows.yard import Yard
+from tests.flows.yard import MODEL, Yard
 from tests.running import eventually
 
 DAY = "2024-01-01"
@@ -83,6 +83,34 @@ def test_what_cannot_be_delivered_calls_a_person_until_it_can(yard: Yard, sink: 
     yard.calm()
     yard.published(model, DAY)
     eventually(lambda: sink.told(model) == [("Opened", "access"), ("Resolved", "access")])
+
+
+def test_an_incident_gets_louder_as_its_due_time_nears(yard: Yard, sink: Sink) -> None:
+    """IN-4: it is told again, with who waits until when, and the commands that help."""
+    now = yard.now()
+    yesterday, due = str((now - timedelta(days=1)).date()), now + timedelta(hours=6)
+    days = (due.date() - datetime.fromisoformat(yesterday).date()).days
+    text = MODEL.replace('"2024-01-01"', f'"{yesterday}"').replace('"2024-03-31"', f'"{yesterday}"')
+    model = yard.a_model("incident-nearing", text + f'tier: 1\ndue: {{day: {days}, at: "{due:%H:%M}"}}\n')
+    reader = text.replace('path: "landing/NAME/{period:%Y-%m-%d}/", complete: {marker: _SUCCESS}', f"from: {model}/all")
+    yard.a_model("incident-reader", reader)
+    yard.land(f"{model}/{yesterday}", {"a.txt": "fail"})
+    run = yard.ended(model, yesterday, "failed")
+    eventually(lambda: sink.told(model) == [("Opened", "job-failed")])
+    assert sink.last(model)["severity"] == "error"
+
+    yard.cloud.advance("3h")
+
+    eventually(lambda: sink.told(model) == [("Opened", "job-failed"), ("Updated", "job-failed")])
+    told = sink.last(model)
+    assert (told["severity"], told["tier"], told["waiting"]) == ("critical", 1, ["incident-reader"])
+    status, shown = yard.call("GET", f"incidents/{model}--{yesterday}")
+    assert (status, shown["text"], shown["commands"]) == (200, told["text"], told["commands"])
+    assert f"slipway rerun {model} {yesterday}" in [one["command"] for one in told["commands"]]
+    status, _ = yard.call("POST", f"incidents/{model}--{yesterday}/acknowledge", {"reason": "I mend the code"})
+    assert status == 200
+    eventually(lambda: "On it" in sink.last(model)["text"])
+    assert yard.run(run["run"])["incident"]["status"] == "open"
 
 
 def test_a_canceled_job_that_goes_on_running_calls_a_person_until_it_has_ended(yard: Yard, sink: Sink) -> None:

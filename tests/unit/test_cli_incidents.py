@@ -20,6 +20,7 @@ def incident(**more: Any) -> dict[str, Any]:
         "status": "open",
         "kind": "model",
         "code": "job-failed",
+        "severity": "warning",
         "message": "exit 1",
         "owner": "retail",
         "run": "shop--2024-03-01--84b477cc-1",
@@ -40,7 +41,7 @@ def test_an_open_incident_says_what_to_do_first() -> None:
     ended = {"resolved_at": "2024-03-02T07:00:00Z", "resolved_by": "waived by dana"}
 
     assert printed(rendered([incident(), incident(**resolved, **ended)])).split("\n") == [
-        "shop 2024-03-01  model/job-failed",
+        "shop 2024-03-01  model/job-failed  warning",
         "  since 2024-03-02 06:00:00Z, 2 times, retail is called",
         "  shop--2024-03-01--84b477cc-1",
         "  exit 1",

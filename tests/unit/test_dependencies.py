@@ -3,7 +3,7 @@
 from typing import Any
 
 from slipway.definition import Definition
-from slipway.dependencies import check_together
+from slipway.dependencies import check_together, downstream
 from tests.unit.builders import a_definition
 
 
@@ -86,3 +86,17 @@ def test_datasets_lie_where_data_land() -> None:
 
     assert rules(own, landing=["landing", "raw"]) == ["datasets do not lie in the filesystem models"]
     assert rules(own) == []
+
+
+def test_whoever_waits_is_found_over_any_number_of_models() -> None:
+    """The nearest first; a model is named once, however many ways lead to it."""
+    models = [
+        a_model("raw"),
+        a_model("clean", "raw"),
+        a_model("plan", "raw", "clean"),
+        a_model("report", "clean"),
+        a_model("other"),
+    ]
+
+    assert downstream(models, "raw") == ["clean", "plan", "report"]
+    assert downstream(models, "report") == []

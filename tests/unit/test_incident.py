@@ -17,24 +17,20 @@ from slipway.decision import decide
 from slipway.incident import (
     FIRST_STEPS,
     LATE,
-    OPENED,
-    RESOLVED,
-    UPDATED,
     WILL_NOT_END,
     Incident,
     acknowledged,
     at_odds,
-    event,
     index,
     offered,
     opened,
     over,
+    raised,
     resolved,
     sent,
-    text,
-    title,
     unsent,
 )
+from slipway.message import message
 from slipway.run import RunId
 from slipway.subject import Subject
 from tests.unit.builders import NOON, by
@@ -85,30 +81,10 @@ def test_an_incident_is_a_document_for_a_person() -> None:
     assert incident["owner"] == "airline-operations"
     assert incident["first_step"] == FIRST_STEPS["model"]
     assert incident["opened_at"] == NOON.isoformat()
-    assert title(incident) == "flight-delay 2013-01: it failed: KeyError"
+    assert incident["first"] == {
+        "code": "job-failed", "step": "await_job", "message": "it failed: KeyError", "at": NOON.isoformat()
+    }  # fmt: skip
     assert index(incident) == {"status": "open", "code": "job-failed", "unsent": "yes"}
-
-
-def test_the_text_has_all_that_on_call_needs_to_begin() -> None:
-    """What happened, the failed step and its job, what was tried, what to do first, and where to read on."""
-    log = "https://ml.azure.com/runs/x?wsid=/subscriptions/s/workspaces/w&tid=t"
-    incident = opened(None, a_failure(attempt=2, transient=True, log=log), NOON)
-
-    assert text(incident, {"run": "https://slipway/api/runs/x"}).splitlines() == [
-        "it failed: KeyError",
-        f"Where: step await_job, run {RUN}, attempt 2, job {RUN}-a1",
-        "Tried: 2 attempts of this run, its last step again until its tries were used up",
-        f"First: {FIRST_STEPS['model']}",
-        f"Log: {log}",
-        "Run: https://slipway/api/runs/x",
-    ]
-
-
-def test_what_is_not_known_has_no_line() -> None:
-    """A late period has no run, no job and no log."""
-    incident = opened(None, a_failure(code=LATE, kind="data", run=None, attempt=None, step=None, job=None), NOON)
-
-    assert text(incident, {}).splitlines() == ["it failed: KeyError", f"First: {FIRST_STEPS['data']}"]
 
 
 def test_an_earlier_attempts_failure_told_late_is_no_news() -> None:
@@ -190,9 +166,60 @@ def test_a_backfill_has_one_incident_which_its_watcher_opens_updates_and_resolve
     more = opened(incident, {**facts, "message": "2013-01 and 2013-02 failed"}, NOON + HOUR)
     assert (more["revision"], more["occurrences"], more["first_step"]) == (2, 2, "See which periods failed.")
     assert (more["key"], more["period"]) == ("backfill--flight-delay--B-1", None)
-    assert event(more, "slipway/north", {})["subject"] == "backfills/flight-delay/B-1"
-    assert title(more) == "backfill B-1 of flight-delay: 2013-01 and 2013-02 failed"
     assert (a_resolved(more, "canceled by ann", NOON) or {})["status"] == "resolved"
+
+
+def test_what_failed_first_is_kept_until_it_is_resolved() -> None:
+    """A retry may fail of something else that only follows from it."""
+    first = opened(None, a_failure(code="outputs-differ"), NOON)
+    again = opened(first, a_failure(attempt=2, code="name-taken"), NOON + HOUR)
+    anew = opened(a_resolved(again, RUN, NOON), a_failure(attempt=3), NOON + 2 * HOUR)
+
+    assert (again["first"], again["code"]) == (first["first"], "name-taken")
+    assert anew["first"]["at"] == (NOON + 2 * HOUR).isoformat()
+
+
+# How loud it is
+
+
+def test_it_gets_louder_as_the_due_time_nears_and_each_time_that_is_told() -> None:
+    """IN-4: the listing shows when to look again, and nothing is changed before."""
+    incident = tell(opened(None, a_failure(tier=2, due=(NOON + 5 * HOUR).isoformat()), NOON))
+
+    assert incident["severity"] == "warning"
+    assert index(incident)["rises"] == (NOON + HOUR).isoformat()
+    assert raised(incident, NOON + HOUR / 2) is None
+    louder = raised(incident, NOON + HOUR) or {}
+    assert (louder["severity"], unsent(louder), louder["occurrences"]) == ("error", True, 1)
+    assert "rises" not in index(louder)
+    assert raised(louder, NOON + 9 * HOUR) is None
+
+
+def test_an_acknowledgement_between_does_not_keep_it_from_getting_louder() -> None:
+    """The listing goes by what it says, not by when it was written."""
+    incident = opened(None, a_failure(due=(NOON + 5 * HOUR).isoformat()), NOON)
+    late = acknowledged(incident, by("ann"), NOON + 2 * HOUR)
+
+    assert index(late)["rises"] == (NOON + HOUR).isoformat()
+    assert (raised(late, NOON + 2 * HOUR) or {})["severity"] == "error"
+
+
+def test_what_is_resolved_or_due_at_no_time_never_gets_louder() -> None:
+    """Nobody waits for it."""
+    incident = opened(None, a_failure(due=(NOON + 5 * HOUR).isoformat()), NOON)
+
+    assert raised(a_resolved(incident, RUN, NOON), NOON + 9 * HOUR) is None
+    assert raised(opened(None, a_failure(), NOON), NOON + 9 * HOUR) is None
+    assert raised(None, NOON) is None
+
+
+def test_a_watcher_may_say_how_loud_it_is() -> None:
+    """Of a platform's incident, which has no tier; another severity is news."""
+    incident = opened(None, a_failure(severity="critical"), NOON)
+
+    assert incident["severity"] == "critical"
+    assert opened(incident, a_failure(severity="critical"), NOON + HOUR) is incident
+    assert opened(incident, a_failure(severity="error"), NOON + HOUR)["revision"] == 2
 
 
 # What the period's record says of it
@@ -274,38 +301,10 @@ def test_no_secret_gets_into_an_incident() -> None:
     )
 
     assert "c2VjcmV0" not in json.dumps(incident)
-    assert "c2VjcmV0" not in json.dumps(event(incident, "slipway/north", {}))
+    assert "c2VjcmV0" not in json.dumps(message(incident, "slipway/north").to_document())
 
 
 # What the sink is told
-
-
-@pytest.mark.parametrize(
-    ("incident", "type_"),
-    [
-        pytest.param(opened(None, a_failure(), NOON), OPENED, id="nobody has heard of it"),
-        pytest.param(
-            opened(tell(opened(None, a_failure(), NOON)), a_failure(attempt=2), NOON), UPDATED, id="told open"
-        ),
-        pytest.param(a_resolved(tell(opened(None, a_failure(), NOON)), RUN, NOON), RESOLVED, id="resolved"),
-    ],
-)
-def test_the_event_tells_the_present_state(incident: Incident, type_: str) -> None:
-    """As a CloudEvent whose id is the same on every try, and whose key is the same for ever."""
-    told = event(incident, "slipway/north", {"run": "https://slipway/api/runs/x"})
-
-    assert (told["specversion"], told["type"], told["source"]) == ("1.0", type_, "slipway/north")
-    assert told["id"] == f"flight-delay--2013-01-{incident['revision']}"
-    assert told["data"]["key"] == "flight-delay--2013-01"
-    assert told["data"]["status"] == incident["status"]
-    assert told == event(incident, "slipway/north", {"run": "https://slipway/api/runs/x"})
-
-
-def test_the_event_keeps_the_records_own_bookkeeping_to_itself() -> None:
-    """Who wrote the record and what was sent is nobody's business outside."""
-    told = event({**opened(None, a_failure(), NOON), "writer": "w"}, "slipway/north", {})
-
-    assert not {"sent", "writer", "schema"} & set(told["data"])
 
 
 OPEN = opened(None, a_failure(), NOON)
@@ -343,8 +342,8 @@ def test_an_alarm_that_arrives_after_the_recovery_makes_the_recovery_told_again(
     again = sent(later, OFFERED["revision"], "open") or {}
 
     assert unsent(again)
-    assert event(again, "slipway/north", {})["type"] == RESOLVED
-    assert event(again, "slipway/north", {})["id"] != event(later, "slipway/north", {})["id"]
+    assert again["status"] == "resolved"
+    assert again["revision"] > later["revision"]
     assert not unsent(tell(again))
 
 
@@ -364,8 +363,8 @@ def test_who_is_on_it_is_told_as_an_update_and_kept_by_whatever_happens_next() -
     incident = acknowledged(tell(opened(None, a_failure(), NOON)), by("ann", "I call the owner"), NOON)
 
     assert incident["acknowledged"] == {"by": "ann", "reason": "I call the owner", "at": NOON.isoformat()}
-    assert event(incident, "slipway/north", {})["type"] == UPDATED
-    assert "On it: ann: I call the owner" in text(incident, {})
+    assert unsent(incident)
+    assert "On it: ann: I call the owner" in message(incident, "slipway/north").text
     assert acknowledged(incident, by("ann", "I call the owner"), NOON + HOUR) is incident
     again = opened(incident, a_failure(attempt=2), NOON + HOUR)
     assert (again["occurrences"], again["acknowledged"]) == (2, incident["acknowledged"])
@@ -438,7 +437,7 @@ class AnyInterleavingOfAlarmAndRecovery(RuleBasedStateMachine):
 
     def hears(self, state: Incident) -> None:
         """An event reaches the sinks."""
-        told = event(state, "slipway/north", {})["data"]
+        told = message(state, "slipway/north").to_document()
         self.heard[told["revision"]] = told["status"]
         self.last_heard = told["status"]
 

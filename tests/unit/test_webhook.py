@@ -11,11 +11,34 @@ from typing import ClassVar
 import pytest
 
 from slipway.failure import Failed
+from slipway.incident import Incident, opened, resolved
+from slipway.message import message
 from slipway.settings import settings
 from slipway.sinks import webhook
+from tests.unit.builders import NOON
+from tests.unit.test_incident import a_failure, tell
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OPEN = opened(None, a_failure(), NOON)
 EVENT = {"specversion": "1.0", "id": "flight-delay-2013-01-3", "source": "slipway", "type": "Slipway.Incident.Raised"}
+
+
+@pytest.mark.parametrize(
+    ("incident", "type_"),
+    [
+        pytest.param(OPEN, webhook.OPENED, id="nobody has heard of it"),
+        pytest.param(opened(tell(OPEN), a_failure(attempt=2), NOON), webhook.UPDATED, id="told open"),
+        pytest.param(resolved(tell(OPEN), 1, "a-run", NOON), webhook.RESOLVED, id="resolved"),
+    ],
+)
+def test_the_event_tells_the_present_state(incident: Incident, type_: str) -> None:
+    """As a CloudEvent whose id is the same on every try, and whose key is the same for ever."""
+    told = webhook.event(message(incident, "slipway/north", "https://slipway"))
+
+    assert (told["specversion"], told["type"], told["source"]) == ("1.0", type_, "slipway/north")
+    assert (told["id"], told["subject"]) == (f"flight-delay--2013-01-{incident['revision']}", "flight-delay/2013-01")
+    assert (told["data"]["key"], told["data"]["status"]) == ("flight-delay--2013-01", incident["status"])
+    assert told == webhook.event(message(incident, "slipway/north", "https://slipway"))
 
 
 def test_the_signature_is_the_published_one() -> None:
