@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import azure.durable_functions as df
 import azure.functions as func
 
+from activities.assess_period import pause_of
 from slipway import catalog, paths, rollup
 from slipway.azure.lake import lake
 from slipway.catalog import Catalog, Released
@@ -140,6 +141,7 @@ class Fleet:
             inputs=inputs,
             outputs=list(definition.outputs),
             consumers=consumers,
+            paused=pause_of(name),
         ).model_dump(mode="json")
 
     def newest(self, found: Released, count: int) -> list[PeriodRow]:

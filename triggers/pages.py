@@ -11,7 +11,9 @@ from urllib.parse import quote, urlencode
 import azure.durable_functions as df
 import azure.functions as func
 
+from slipway import catalog
 from slipway.azure.lake import lake
+from slipway.period import last_ended
 from triggers.api import Problem
 from triggers.gantt import bars
 from triggers.history import history_of
@@ -24,6 +26,7 @@ from triggers.rendering import FOLDER, kind, page, shown
 from triggers.run_files import inputs_of, log_of, outputs_of
 from triggers.runs import run_of, view_of
 from triggers.search import Wanted, incidents, search
+from triggers.trend import trend
 
 bp = df.Blueprint()
 
@@ -69,10 +72,22 @@ async def page_now(request: func.HttpRequest) -> func.HttpResponse:
 @page
 async def page_model(request: func.HttpRequest) -> func.HttpResponse:
     """A model: what it is, and its periods."""
-    name = request.route_params["model"]
+    name, place = request.route_params["model"], cursor(request)
     model = await asyncio.to_thread(lambda: Fleet().model(name))
-    periods = await asyncio.to_thread(periods_of, name, cursor(request), limit(request))
-    return shown("model.html", twin=f"/api/models/{quote(name)}", model=model, periods=periods)
+    periods = await asyncio.to_thread(periods_of, name, place, limit(request))
+    cards = await asyncio.to_thread(_next_cards, name, periods["periods"]) if place is None else []
+    found = {"model": model, "periods": periods, "cards": cards, "trend": trend(periods["periods"])}
+    return shown("model.html", twin=f"/api/models/{quote(name)}", **found)
+
+
+def _next_cards(model: str, newest: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cards of what comes next: the last ended period while it is not published, and the one under way."""
+    definition = catalog.load(lake().control).definition(model)
+    now = lake().period_at(model, definition.first)[1]
+    under_way = last_ended(definition.cadence, now, definition.zone).shift(1)
+    waiting = [definition.period(row["period"]) for row in newest[:1] if not row["published"]]
+    inside = definition.first <= under_way and (definition.last is None or under_way <= definition.last)
+    return [card_of(model, str(period)) for period in [*waiting, *([under_way] if inside else [])]]
 
 
 @bp.function_name("page_period")

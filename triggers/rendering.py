@@ -23,6 +23,7 @@ from slipway.names import InvalidName
 from slipway.period import PeriodError
 from triggers.api import OPERATOR, Principal, Problem, reader
 from triggers.operations import OPERATIONS
+from triggers.trend import size, span
 
 FOLDER = Path(__file__).parent.parent / "dashboard"
 #: Nothing of another origin, no frame around it, forms to the app alone. Source: Content Security Policy Level 3.
@@ -132,7 +133,7 @@ def _environment() -> Environment:
     loader = FileSystemLoader(FOLDER / "templates")
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.globals["new_key"] = lambda: uuid.uuid4().hex
-    made.filters |= {"kind": kind, "moment": moment, "short": short, "seconds": seconds}
+    made.filters |= {"kind": kind, "moment": moment, "short": short, "seconds": seconds, "span": span, "size": size}
     return made
 
 

@@ -102,6 +102,7 @@ class Model(ModelRow):
     inputs: dict[str, Source]
     outputs: list[str]
     consumers: list[str] = Field(description="The models that read its outputs.")
+    paused: dict[str, Any] | None = Field(description="Who paused it: by, reason, at.")
 
 
 class BoardRow(Shape):
