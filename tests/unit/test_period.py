@@ -44,7 +44,7 @@ ZONES = [
 
 zones = st.sampled_from(ZONES)
 cadences = st.sampled_from(Cadence)
-moments = st.datetimes(datetime(1903, 1, 1), datetime(2190, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+moments = st.datetimes(datetime(1915, 1, 1), datetime(2185, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 periods = st.builds(containing, cadences, moments, zones)
 
 
