@@ -18,7 +18,7 @@ from typing import Any
 
 import azure.functions as func
 
-from localcloud.functions.host_json import AppError
+from localcloud.functions.host_json import AppError, settings_filled_in
 
 #: Triggers this host fires; functions of another kind are listed and refused by name.
 TRIGGERS = (
@@ -84,8 +84,11 @@ class App:
         return found if found and found.runs else None
 
 
-def load_app(folder: Path) -> App:
-    """Import the app in ``folder``, which becomes the current directory; raises :class:`AppError`."""
+def load_app(folder: Path, hub_name: str) -> App:
+    """Import the app in ``folder``, which becomes the current directory; raises :class:`AppError`.
+
+    ``hub_name`` is the app's own task hub.
+    """
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     packages = folder / ".python_packages" / "lib" / "site-packages"
@@ -93,7 +96,7 @@ def load_app(folder: Path) -> App:
         sys.path.insert(0, str(packages))
     app = App()
     for found in _registered(_import()):
-        app.add(_function(found))
+        app.add(_function(found, hub_name))
     if not app.functions:
         raise AppError(f"{folder}: the app registers no function; decorate at least one")
     return app
@@ -123,14 +126,16 @@ def _registered(module: Any) -> list[Any]:
         raise AppError(f"the functions cannot be indexed: {problem}") from problem
 
 
-def _function(found: Any) -> Function:
+def _function(found: Any, hub_name: str) -> Function:
     name, call = found.get_function_name(), found.get_user_function()
     bindings = [json.loads(text) for text in found.get_raw_bindings()]
     trigger = next(b for b in bindings if b["name"] == found.get_trigger().name)
     inputs = {b["name"]: b["type"] for b in bindings if b["direction"] == "IN"}
     returned = next((b["type"] for b in bindings if b["name"] == "$return"), "")
     implicit = trigger["type"] if trigger["type"] in _CALL_NAMES else ""
-    refused = _refused(trigger, bindings, found.get_settings_dict("retry_policy"))
+    refused = _refused(trigger, bindings, hub_name) or (
+        "the retry decorator" if found.get_settings_dict("retry_policy") else ""
+    )
     return Function(
         name=name,
         trigger=trigger,
@@ -150,7 +155,7 @@ def _called_as(trigger: Any, name: str) -> str:
     return str(getattr(trigger, _CALL_NAMES.get(trigger.type, ""), None) or name)
 
 
-def _refused(trigger: dict[str, Any], bindings: list[dict[str, Any]], retry: Any) -> str:
+def _refused(trigger: dict[str, Any], bindings: list[dict[str, Any]], hub_name: str) -> str:
     if trigger["type"] not in TRIGGERS:
         return f"the trigger {trigger['type']}"
     for binding in bindings:
@@ -158,7 +163,12 @@ def _refused(trigger: dict[str, Any], bindings: list[dict[str, Any]], retry: Any
             return f"the binding {binding['type']}"
         if binding["type"] == "http" and binding["name"] != "$return":
             return "HTTP output bindings other than $return"
-    return "the retry decorator" if retry else ""
+        if binding["type"] == "durableClient":
+            if settings_filled_in(binding.get("taskHub") or hub_name).casefold() != hub_name.casefold():
+                return "task hubs other than the app's own"
+            if binding.get("connectionName"):
+                return "durable clients with a connection of their own"
+    return ""
 
 
 def _checked_parameters(name: str, call: Callable[..., Any], bindings: list[dict[str, Any]]) -> bool:

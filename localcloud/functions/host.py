@@ -64,7 +64,7 @@ class Host:
         identity = Identity(_resources(options.app), secrets, clock)
         self.options = options
         self.settings: HostSettings = read_host_json(options.app)
-        self.app: App = load_app(options.app)
+        self.app: App = load_app(options.app, self.settings.hub_name)
         self._surroundings = Surroundings(clock, faults, RequestLog())
         self._keys = Keys(secrets.function_keys)
         self._addresses = Addresses(self.settings.hub_name, secrets.function_keys[_DURABLE_KEY])

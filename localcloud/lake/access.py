@@ -13,8 +13,8 @@ from localcloud.config import RoleAssignment, oid
 from localcloud.identity.rules import SUPERUSER, Caller
 from localcloud.lake import acl
 from localcloud.lake.acl import EXECUTE, READ, WRITE
-from localcloud.lake.errors import StorageError, not_authorized
-from localcloud.lake.sas import SharedAccess
+from localcloud.lake.errors import not_authorized
+from localcloud.lake.sas import Kind, SharedAccess
 from localcloud.lake.store import Found, Node, Store
 
 OWNER, CONTRIBUTOR, READER = "Storage Blob Data Owner", "Storage Blob Data Contributor", "Storage Blob Data Reader"
@@ -22,6 +22,7 @@ _ROLES_FOR = {
     "read": {OWNER, CONTRIBUTOR, READER},
     "write": {OWNER, CONTRIBUTOR},
     "own": {OWNER},
+    "manage": set(),
     "queue-read": {"Storage Queue Data Contributor", "Storage Queue Data Reader"},
     "queue-manage": {"Storage Queue Data Contributor"},
     "message-peek": {
@@ -55,13 +56,15 @@ class Access:
         for assignment in assignments:
             self._roles.setdefault((oid(assignment.principal), assignment.scope), set()).add(assignment.role)
 
-    def granted(self, rights: Rights, action: str, scope: str, letters: Sequence[str] = ()) -> bool:
+    def granted(
+        self, rights: Rights, action: str, scope: str, letters: Sequence[str], kind: Kind = Kind.OBJECT
+    ) -> bool:
         """Tell whether key, signature or roles allow ``action`` on a filesystem or queue, whatever the lists say.
 
-        ``letters`` are alternatives: a signature needs all letters of any one of them.
+        ``letters`` are alternatives: a signature needs all letters of any one of them, and to be for the ``kind``.
         """
         if rights.signature is not None:
-            return any(rights.signature.letters.issuperset(alternative) for alternative in letters)
+            return rights.signature.allows(kind, letters)
         caller = rights.caller
         if caller.shared_key:
             return True
@@ -69,14 +72,14 @@ class Access:
         held = (self._roles.get((identity, place), ()) for identity in identities for place in {"", scope})
         return any(_ROLES_FOR[action] & set(roles) for roles in held)
 
-    def require(self, rights: Rights, action: str, scope: str) -> None:
-        """Refuse what neither key nor roles allow and no list can: filesystems and queues themselves.
+    def require(
+        self, rights: Rights, action: str, scope: str, letters: Sequence[str], kind: Kind = Kind.CONTAINER
+    ) -> None:
+        """Refuse what neither key, signature nor roles allow and no list can: filesystems, queues and their messages.
 
-        No service SAS reaches them, whatever its letters. Source: REST reference, "Create a service SAS".
+        No service SAS reaches filesystems themselves. Source: REST reference, "Create a service SAS".
         """
-        if rights.signature is not None:
-            raise StorageError("AuthorizationFailure", "This request is not authorized to perform this operation.")
-        if not self.granted(rights, action, scope):
+        if not self.granted(rights, action, scope, letters, kind):
             raise not_authorized()
 
     def superuser(self, rights: Rights, scope: str) -> bool:
@@ -96,21 +99,21 @@ class Access:
 
     def list(self, rights: Rights, found: Found) -> None:
         """Check for listing a directory: r and x on it."""
-        if not self.granted(rights, "read", _scope(found), ["l"]):
+        if not self.granted(rights, "read", _scope(found), ["l"], Kind.LISTING):
             self._traverse(rights, found)
             self._need(rights, found.last, READ | EXECUTE, unless=bool(found.missing))
 
     def listing_all(self, rights: Rights, filesystem: str) -> bool:
         """Tell whether every directory of a filesystem may be listed without asking its list."""
-        return self.granted(rights, "read", filesystem, ["l"])
+        return self.granted(rights, "read", filesystem, ["l"], Kind.LISTING)
 
     def list_below(self, rights: Rights, directory: Node) -> None:
         """Check a directory that a recursive listing comes to: r and x on it."""
         self._need(rights, directory, READ | EXECUTE)
 
-    def write(self, rights: Rights, found: Found, *, append: bool = False) -> None:
+    def write(self, rights: Rights, found: Found, letters: Sequence[str] = ("w",), *, append: bool = False) -> None:
         """Check for changing a file's bytes or a path's properties: rw to write bytes, w for properties."""
-        if not self.granted(rights, "write", _scope(found), ["w", "a"] if append else ["w"]):
+        if not self.granted(rights, "write", _scope(found), ("w", "a") if append else letters):
             self._traverse(rights, found)
             self._need(rights, found.last, READ | WRITE if append else WRITE, unless=bool(found.missing))
 

@@ -1,4 +1,4 @@
-"""Answers and checks that the surfaces share: leases, a HEAD's length, continuation tokens, the filesystem."""
+"""Answers and checks that the surfaces share: leases, a HEAD's length, continuation tokens, filesystem and account."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from aiohttp import web
 
 from localcloud.lake import leases, paths
 from localcloud.lake.call import Call
-from localcloud.lake.errors import StorageError
+from localcloud.lake.errors import StorageError, Surface
+from localcloud.lake.sas import Kind
 from localcloud.lake.store import Node
 from localcloud.lake.target import Place
 
@@ -40,10 +41,28 @@ def lease(call: Call, place: Place) -> web.Response:
     return call.answer({"acquire": 201, "break": 202}.get(action, 200), node, headers)
 
 
-def filesystem(call: Call, action: str) -> Node:
-    """Return the root of the request's filesystem, if key or roles allow ``action``."""
-    call.volume.access.require(call.rights, action, call.target.filesystem)
+def filesystem(call: Call, action: str, letter: str) -> Node:
+    """Return the root of the request's filesystem, if key, roles or a signature's ``letter`` allow ``action``."""
+    call.volume.access.require(call.rights, action, call.target.filesystem, [letter])
     return call.volume.find(Place(call.target.filesystem)).last
+
+
+async def service_properties(call: Call) -> web.Response:
+    """Get Blob or Queue Service Properties: no logging, no metrics, no rules for browsers, nothing kept when deleted.
+
+    No data role is enough. Source: REST reference, Get Blob Service Properties, and Azure's built-in roles.
+    """
+    call.volume.access.require(call.rights, "manage", "", ["r"], Kind.SERVICE)
+    off = "<Enabled>false</Enabled>"
+    metrics = f"<Version>1.0</Version>{off}<RetentionPolicy>{off}</RetentionPolicy>"
+    kept = f"<DeleteRetentionPolicy>{off}</DeleteRetentionPolicy><StaticWebsite>{off}</StaticWebsite>"
+    body = (
+        '<?xml version="1.0" encoding="utf-8"?><StorageServiceProperties><Logging><Version>1.0</Version>'
+        f"<Read>false</Read><Write>false</Write><Delete>false</Delete><RetentionPolicy>{off}</RetentionPolicy></Logging>"
+        f"<HourMetrics>{metrics}</HourMetrics><MinuteMetrics>{metrics}</MinuteMetrics><Cors/>"
+        f"{kept if call.target.surface is Surface.BLOB else ''}</StorageServiceProperties>"
+    )
+    return web.Response(headers={"Content-Type": "application/xml"}, body=body.encode())
 
 
 def token(text: str) -> str:

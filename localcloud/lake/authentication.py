@@ -1,4 +1,4 @@
-"""Who a request is from: the account's key, a service SAS, or a bearer token; and who reads a copy's source."""
+"""Who a request is from: the account's key, a signature, or a bearer token; and who reads a copy's source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from localcloud.config import TENANT_ID
 from localcloud.identity.rules import SUPERUSER, Identity, InvalidToken
 from localcloud.lake import sas, shared_key
 from localcloud.lake.access import Rights
-from localcloud.lake.errors import StorageError, Surface, unsupported
+from localcloud.lake.errors import StorageError, Surface
 from localcloud.lake.target import Place, Source, Target
 
 AUDIENCES = ("https://storage.azure.com",)
@@ -38,9 +38,8 @@ class Authentication:
         if authorization.startswith("Bearer "):
             return self._of_token(authorization)
         if sas.present(target.query):
-            if target.surface is Surface.QUEUE:
-                raise unsupported("SAS for queues")
-            return self._of_signature(target.query, _signed_place(target), secure=secure)
+            queue = target.surface is Surface.QUEUE
+            return self._of_signature(target.query, _signed_place(target), secure=secure, queue=queue)
         if authorization:
             raise StorageError(
                 "InvalidAuthenticationInfo", "Authorization is SharedKey or Bearer.", headers=_challenge()
@@ -67,9 +66,11 @@ class Authentication:
             return self._of_signature(source.query, source.place)
         return rights
 
-    def _of_signature(self, query: Mapping[str, str], place: Place, *, secure: bool = True) -> Rights:
+    def _of_signature(
+        self, query: Mapping[str, str], place: Place, *, secure: bool = True, queue: bool = False
+    ) -> Rights:
         now = self._clock.now()
-        return Rights.of_signature(sas.verify(query, place, self.account, self._key, now, secure=secure))
+        return Rights.of_signature(sas.verify(query, place, self.account, self._key, now, secure=secure, queue=queue))
 
     def _of_token(self, authorization: str) -> Rights:
         try:

@@ -21,7 +21,7 @@ from localcloud.lake.access import Rights
 from localcloud.lake.authentication import Authentication
 from localcloud.lake.conditions import etag_text
 from localcloud.lake.content import Written
-from localcloud.lake.errors import StorageError
+from localcloud.lake.errors import StorageError, unsupported
 from localcloud.lake.rules import Lake
 from localcloud.lake.sas import OVERRIDES
 from localcloud.lake.store import Node
@@ -259,6 +259,15 @@ def block_id(call: Call) -> str:
         raise StorageError("MissingRequiredQueryParameter", "The query parameter blockid is required.")
     blobs.check_block_id(block)
     return block
+
+
+def check_blob_type(call: Call) -> None:
+    """Refuse ``x-ms-blob-type`` for anything but block blobs."""
+    kind = call.headers["x-ms-blob-type"]
+    if kind in ("AppendBlob", "PageBlob"):
+        raise unsupported("append blobs" if kind == "AppendBlob" else "page blobs")
+    if kind != "BlockBlob":
+        raise StorageError("InvalidHeaderValue", f"x-ms-blob-type is BlockBlob, PageBlob or AppendBlob, not '{kind}'.")
 
 
 def verb_not_allowed(call: Call) -> NoReturn:

@@ -40,7 +40,8 @@ _STATUSES = {
     "ContentLengthMustBeZero Md5Mismatch InvalidSourceUri InvalidBlockList InvalidBlobOrBlock InvalidInput "
     "InvalidXmlDocument InvalidMetadata MetadataTooLarge InvalidBlockId MissingContentLengthHeader PopReceiptMismatch",
     401: "NoAuthenticationInformation InvalidAuthenticationInfo",
-    403: "AuthenticationFailed AuthorizationPermissionMismatch AuthorizationFailure AuthorizationProtocolMismatch",
+    403: "AuthenticationFailed AuthorizationPermissionMismatch AuthorizationFailure AuthorizationProtocolMismatch "
+    "AuthorizationServiceMismatch AuthorizationResourceTypeMismatch",
     404: "FilesystemNotFound PathNotFound SourcePathNotFound RenameDestinationParentPathNotFound "
     "CannotVerifyCopySource ResourceNotFound QueueNotFound MessageNotFound",
     405: "UnsupportedHttpVerb",

@@ -24,10 +24,12 @@ from localcloud.lake.volume import Act
 _REQUEST_ID = web.RequestKey("request_id", str)
 _SURFACE = web.RequestKey("surface", Surface)
 _DEFAULT_VERSION = "2026-06-06"
+_DATE = r"\d{4}-\d\d-\d\d"
 #: What a request asks for by a header alone; taken silently, it would only seem to have been done.
 _REFUSED = {
     "x-ms-encryption-key": "customer-provided keys",
     "x-ms-encryption-scope": "encryption scopes",
+    "x-ms-default-encryption-scope": "encryption scopes",
     "x-ms-encryption-context": "encryption contexts",
     "x-ms-structured-body": "structured message bodies",
     "x-ms-content-crc64": "CRC64 checksums",
@@ -63,13 +65,18 @@ def make(lake: Lake, identity: Identity, surroundings: Surroundings) -> web.Appl
     return app
 
 
-def _check_text(headers: Mapping[str, str]) -> None:
-    """Refuse headers that are no UTF-8: stored, they could not be told again, in listings least of all."""
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Refuse headers that are no UTF-8: stored, they could not be told again, in listings least of all.
+
+    And a version that is none; any date is one.
+    """
     for name, value in headers.items():
         try:
             value.encode()
         except UnicodeEncodeError:
             raise StorageError("InvalidHeaderValue", f"The value of the header {name} is not UTF-8.") from None
+    if not re.fullmatch(_DATE, headers.get("x-ms-version", _DEFAULT_VERSION)):
+        raise StorageError("InvalidHeaderValue", f"x-ms-version is a date, not '{headers['x-ms-version']}'.")
 
 
 async def _go_on(request: web.Request) -> None:
@@ -101,7 +108,7 @@ class _Service:
             return errors.answer(refusal, request[_SURFACE], request.method, request[_REQUEST_ID], now)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        _check_text(request.headers)
+        _check_headers(request.headers)
         address = target.parse(request.method, request.raw_path, request.headers, ACCOUNT)
         if self._is_queue(address, request):
             address = replace(address, surface=Surface.QUEUE)
@@ -144,7 +151,7 @@ def _error(request: web.Request, status: int, code: str, message: str) -> web.Re
 async def _add_common_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add what is on every answer; any version that has the form of a date is accepted and echoed."""
     version = request.headers.get("x-ms-version", "")
-    response.headers["x-ms-version"] = version if re.fullmatch(r"\d{4}-\d\d-\d\d", version) else _DEFAULT_VERSION
+    response.headers["x-ms-version"] = version if re.fullmatch(_DATE, version) else _DEFAULT_VERSION
     response.headers["x-ms-request-id"] = request.get(_REQUEST_ID, "")
     if "x-ms-client-request-id" in request.headers:
         response.headers["x-ms-client-request-id"] = request.headers["x-ms-client-request-id"]

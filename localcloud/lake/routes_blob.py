@@ -136,11 +136,9 @@ async def delete_blob(call: Call) -> web.Response:
 
 async def put_blob(call: Call) -> web.Response:
     """Put Blob; an empty one that says it is a folder makes a directory."""
-    if call.headers.get("x-ms-blob-type") != "BlockBlob":
-        kind = call.headers.get("x-ms-blob-type")
-        if kind is None:
-            raise StorageError("MissingRequiredHeader", "x-ms-blob-type is required.")
-        raise unsupported(f"the blob type {kind}")
+    if "x-ms-blob-type" not in call.headers:
+        raise StorageError("MissingRequiredHeader", "x-ms-blob-type is required.")
+    forms.check_blob_type(call)
     wish = forms.making(call, content_type=call.headers.get("Content-Type"))
     if _is_folder(call):
         node = blobs.put_directory(call.volume, call.act, call.place, wish)

@@ -18,6 +18,7 @@ from localcloud.lake.call import Call
 from localcloud.lake.conditions import etag_text
 from localcloud.lake.errors import unsupported
 from localcloud.lake.rules import ROOT_ACL
+from localcloud.lake.sas import Kind
 from localcloud.lake.store import Node
 from localcloud.lake.target import Place, check_filesystem_name
 
@@ -30,12 +31,25 @@ _REFUSED = {
     ("PUT", "undelete"): "soft delete",
     ("PUT", "rename"): "renaming containers",
     ("GET", "blobs"): "finding blobs by their tags",
-    ("GET", "properties"): "service properties",
-    ("PUT", "properties"): "service properties",
+    ("PUT", "properties"): "changing service properties",
     ("GET", "stats"): "service statistics",
     ("POST", "userdelegationkey"): "user delegation keys",
 }
-_UNTOLD = {"x-ms-has-immutability-policy": "false", "x-ms-has-legal-hold": "false"}
+_REFUSED_IN_LISTINGS = {
+    "deleted": "soft delete",
+    "deletedwithversions": "soft delete",
+    "immutabilitypolicy": "immutability policies",
+    "legalhold": "legal holds",
+    "snapshots": "snapshots",
+    "tags": "blob index tags",
+    "uncommittedblobs": "uncommitted blobs in a listing",
+    "versions": "snapshots and versions",
+}
+_UNTOLD = {
+    "x-ms-has-immutability-policy": "false",
+    "x-ms-has-legal-hold": "false",
+    "x-ms-immutable-storage-with-versioning-enabled": "false",
+}
 
 
 def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911 - a table of the protocol, one line a call
@@ -46,6 +60,8 @@ def route(call: Call) -> tuple[str, Handler]:  # noqa: C901, PLR0911 - a table o
     if not call.target.filesystem:
         if method == "GET" and comp == "list":
             return "ListContainers", list_containers
+        if method == "GET" and (restype, comp) == ("service", "properties"):
+            return "GetBlobServiceProperties", answers.service_properties
         raise unsupported(f"the account operation {method} restype={restype} comp={comp}")
     if restype != "container" or call.target.path:
         raise unsupported(f"{method} restype={restype} comp={comp}, the root container among them")
@@ -77,7 +93,7 @@ async def account_information(call: Call) -> web.Response:
 
 async def create(call: Call) -> web.Response:
     """Create Container."""
-    call.volume.access.require(call.rights, "write", call.target.filesystem)
+    call.volume.access.require(call.rights, "write", call.target.filesystem, ["c", "w"])
     if call.headers.get("x-ms-blob-public-access"):
         raise unsupported("public access to containers")
     check_filesystem_name(call.target.filesystem)
@@ -88,14 +104,14 @@ async def create(call: Call) -> web.Response:
 
 async def properties(call: Call) -> web.Response:
     """Get Container Properties."""
-    node = answers.filesystem(call, "read")
+    node = answers.filesystem(call, "read", "r")
     lease_headers = leases.headers(node.lease, call.volume.clock.time())
     return call.answer(200, node, {**lease_headers, **_UNTOLD, **forms.meta_headers(node)})
 
 
 async def delete(call: Call) -> web.Response:
     """Delete Container."""
-    answers.filesystem(call, "write")
+    answers.filesystem(call, "write", "d")
     paths.delete_filesystem(call.volume, call.act, call.target.filesystem)
     call.lake.sweep_soon()
     return call.answer(202)
@@ -103,27 +119,26 @@ async def delete(call: Call) -> web.Response:
 
 async def set_metadata(call: Call) -> web.Response:
     """Set Container Metadata: replaces all of it."""
-    node = answers.filesystem(call, "write")
+    node = answers.filesystem(call, "write", "w")
     call.act.conditions.check_write(node.etag, node.modified)
     with call.volume.store.database.transaction():
         return call.answer(200, call.volume.change(node, metadata=forms.blob_metadata(call.headers)))
 
 
 async def get_policies(call: Call) -> web.Response:
-    """Get Container ACL: there are no stored access policies here."""
-    node = answers.filesystem(call, "read")
+    """Get Container ACL: there are no stored access policies here, and no signature may ask for them."""
+    node = answers.filesystem(call, "read", "?")
     return _xml("<SignedIdentifiers/>", forms.version(node))
 
 
 async def lease(call: Call) -> web.Response:
     """Lease Container."""
-    call.volume.access.require(call.rights, "write", call.target.filesystem)
     return answers.lease(call, Place(call.target.filesystem))
 
 
 async def list_containers(call: Call) -> web.Response:
     """List Containers."""
-    call.volume.access.require(call.rights, "read", "")
+    call.volume.access.require(call.rights, "read", "", ["l"], Kind.SERVICE)
     limit = min(call.number("maxresults", least=1, default=_PAGE), _PAGE)
     marker = call.query.get("marker", "")
     prefix = call.query.get("prefix", "")
@@ -140,13 +155,12 @@ async def list_containers(call: Call) -> web.Response:
 
 
 def _container(node: Node, now: float, *, told: bool) -> str:
-    lease_headers = leases.headers(node.lease, now)
     return (
         f"<Container><Name>{escape(node.name)}</Name><Properties>"
         f"<Last-Modified>{forms.http_date(node.modified)}</Last-Modified><Etag>&quot;{etag_text(node.etag)}&quot;</Etag>"
-        f"<LeaseStatus>{lease_headers['x-ms-lease-status']}</LeaseStatus>"
-        f"<LeaseState>{lease_headers['x-ms-lease-state']}</LeaseState>"
-        "<HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold></Properties>"
+        f"{_lease(node, now)}"
+        "<HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold>"
+        "<ImmutableStorageWithVersioningEnabled>false</ImmutableStorageWithVersioningEnabled></Properties>"
         f"{_metadata(node) if told else ''}</Container>"
     )
 
@@ -156,7 +170,7 @@ async def list_blobs(call: Call) -> web.Response:
     query = call.query
     included = set(query.get("include", "").lower().split(","))
     if refused := included - _INCLUDED:
-        raise unsupported(f"include={min(refused)} in a listing of blobs")
+        raise unsupported(_REFUSED_IN_LISTINGS.get(min(refused), f"include={min(refused)} in a listing of blobs"))
     delimiter = query.get("delimiter", "")
     if delimiter not in ("", "/"):
         raise unsupported(f"the delimiter '{delimiter}' (an account with directories has '/')")
@@ -196,7 +210,6 @@ def _listed(name: str, node: Node, now: float, included: set[str]) -> str:
         return f"<BlobPrefix>{_name(name)}</BlobPrefix>"
     stored = node.headers
     kind = "directory" if node.is_directory else "file"
-    lease_headers = leases.headers(node.lease, now)
     rights = ""
     if "permissions" in included:
         rights = (
@@ -215,9 +228,8 @@ def _listed(name: str, node: Node, now: float, included: set[str]) -> str:
         f"<Cache-Control>{escape(stored.get('cache-control', ''))}</Cache-Control>"
         f"<Content-Disposition>{escape(stored.get('content-disposition', ''))}</Content-Disposition>"
         "<BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier><AccessTierInferred>true</AccessTierInferred>"
-        f"<LeaseStatus>{lease_headers['x-ms-lease-status']}</LeaseStatus>"
-        f"<LeaseState>{lease_headers['x-ms-lease-state']}</LeaseState>"
-        f"{_copy(node) if 'copy' in included else ''}<ServerEncrypted>true</ServerEncrypted></Properties>"
+        f"{_lease(node, now)}{_copy(node) if 'copy' in included else ''}"
+        "<ServerEncrypted>true</ServerEncrypted></Properties>"
         f"{_metadata(node) if 'metadata' in included else ''}</Blob>"
     )
 
@@ -227,6 +239,16 @@ def _name(name: str) -> str:
     if "\ufffe" in name or "\uffff" in name:
         return f'<Name Encoded="true">{quote(name)}</Name>'
     return f"<Name>{escape(name)}</Name>"
+
+
+def _lease(node: Node, now: float) -> str:
+    told = leases.headers(node.lease, now)
+    names = (
+        ("LeaseStatus", "x-ms-lease-status"),
+        ("LeaseState", "x-ms-lease-state"),
+        ("LeaseDuration", "x-ms-lease-duration"),
+    )
+    return "".join(f"<{name}>{told[header]}</{name}>" for name, header in names if header in told)
 
 
 def _copy(node: Node) -> str:

@@ -13,7 +13,7 @@ from localcloud.lake.access import Rights
 from localcloud.lake.call import Call
 from localcloud.lake.conditions import Conditions
 from localcloud.lake.copies import Origin
-from localcloud.lake.errors import StorageError, unsupported
+from localcloud.lake.errors import StorageError
 from localcloud.lake.target import Source, parse_source
 from localcloud.lake.volume import Act
 
@@ -44,8 +44,7 @@ def _source_rights(call: Call, source: Source, *, own: bool) -> Rights:
 
 async def put_blob_from_url(call: Call) -> web.Response:
     """Put Blob From URL."""
-    if call.headers["x-ms-blob-type"] != "BlockBlob":
-        raise unsupported(f"the blob type {call.headers['x-ms-blob-type']}")
+    forms.check_blob_type(call)
     wish = forms.making(call)
     node = copies.put_blob_from(
         call.volume,
@@ -66,13 +65,16 @@ async def put_block_from_url(call: Call) -> web.Response:
     span = forms.byte_range(call.headers, source=True)
     md5 = call.headers.get("x-ms-source-content-md5")
     copies.put_block_from(call.volume, call.act, call.place, block, _origin(call, own=False), span, md5)
-    return call.answer(201, None, forms.ENCRYPTED)
+    return call.answer(201, None, {**forms.ENCRYPTED, **({"Content-MD5": md5} if md5 else {})})
 
 
 async def copy_blob(call: Call) -> web.Response:
-    """Copy Blob; the service reads a source of the same account with the request's own credentials."""
+    """Copy Blob; the service reads a source of the same account with the request's own credentials.
+
+    Not so if it is to be done at once. Source: REST reference, Copy Blob From URL, x-ms-copy-source.
+    """
     synchronous = call.headers.get("x-ms-requires-sync", "").lower() == "true"
-    origin = _origin(call, own=True)
+    origin = _origin(call, own=not synchronous)
     node = call.lake.copies.start(call.act, call.place, forms.making(call), origin, synchronous=synchronous)
     assert node.copy is not None
     status = {"x-ms-copy-id": node.copy["id"], "x-ms-copy-status": node.copy["status"]}

@@ -16,6 +16,7 @@ from localcloud.lake.call import Call
 from localcloud.lake.conditions import etag_text
 from localcloud.lake.errors import StorageError
 from localcloud.lake.rules import ROOT_ACL
+from localcloud.lake.sas import Kind
 from localcloud.lake.store import Node
 from localcloud.lake.target import Place, check_filesystem_name
 
@@ -77,7 +78,7 @@ def _listed(path: str, node: Node) -> dict[str, str]:
 
 async def list_filesystems(call: Call) -> web.Response:
     """Filesystem - List."""
-    call.volume.access.require(call.rights, "read", "")
+    call.volume.access.require(call.rights, "read", "", ["l"], Kind.SERVICE)
     limit = min(call.number("maxresults", least=1, default=_PAGE), _PAGE)
     page = listing.list_filesystems(call.volume, call.query.get("prefix", ""), answers.continuation(call) or "", limit)
     entries = [
@@ -90,7 +91,7 @@ async def list_filesystems(call: Call) -> web.Response:
 async def create_filesystem(call: Call) -> web.Response:
     """Filesystem - Create."""
     call.require_empty()
-    call.volume.access.require(call.rights, "write", call.target.filesystem)
+    call.volume.access.require(call.rights, "write", call.target.filesystem, ["c", "w"])
     check_filesystem_name(call.target.filesystem)
     metadata = forms.dfs_metadata(call.headers.get("x-ms-properties"))
     node = paths.new_filesystem(call.volume, call.act, call.target.filesystem, metadata, acls.parse(ROOT_ACL))
@@ -99,14 +100,14 @@ async def create_filesystem(call: Call) -> web.Response:
 
 async def filesystem_properties(call: Call) -> web.Response:
     """Filesystem - Get Properties."""
-    node = answers.filesystem(call, "read")
+    node = answers.filesystem(call, "read", "r")
     headers = {"x-ms-properties": forms.dfs_properties(node.metadata), "x-ms-namespace-enabled": "true"}
     return call.answer(200, node, headers)
 
 
 async def set_filesystem_properties(call: Call) -> web.Response:
     """Filesystem - Set Properties."""
-    node = answers.filesystem(call, "write")
+    node = answers.filesystem(call, "write", "w")
     call.volume.guard(call.act, node)
     metadata = forms.dfs_metadata(call.headers.get("x-ms-properties"))
     with call.volume.store.database.transaction():
@@ -115,7 +116,7 @@ async def set_filesystem_properties(call: Call) -> web.Response:
 
 async def delete_filesystem(call: Call) -> web.Response:
     """Filesystem - Delete."""
-    answers.filesystem(call, "write")
+    answers.filesystem(call, "write", "d")
     paths.delete_filesystem(call.volume, call.act, call.target.filesystem)
     call.lake.sweep_soon()
     return call.answer(202)

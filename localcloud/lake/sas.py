@@ -1,15 +1,16 @@
-"""Service shared access signatures: checked on requests, made for other services of the local cloud.
+"""Shared access signatures of an account, a container, directory, blob or queue: checked on requests, made for others.
 
-Source: REST reference, "Create a service SAS" (version 2020-12-06 and later).
+Source: REST reference, "Create a service SAS" and "Create an account SAS" (version 2020-12-06 and later).
 """
 
 from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from urllib.parse import urlencode
 
 from localcloud.lake import shared_key
@@ -23,9 +24,11 @@ _FORMATS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d", "%Y-%m-%dT%H:%M
 _REFUSED = {
     "si": "stored access policies",
     "skoid": "user delegation SAS",
-    "srt": "account SAS",
     "sip": "IP ranges in a SAS",
+    "ses": "encryption scopes",
 }
+#: The letters a service SAS for a queue knows.
+_OF_QUEUES = frozenset("raup")
 #: What a signature sets in the answers to its holder, by the parameter that says so.
 OVERRIDES = {
     "rscc": "Cache-Control",
@@ -36,11 +39,31 @@ OVERRIDES = {
 }
 
 
+class Kind(StrEnum):
+    """What a request is about: a path or message, the paths of a filesystem as a list, a filesystem or queue, all."""
+
+    OBJECT = "o"
+    LISTING = "l"
+    CONTAINER = "c"
+    SERVICE = "s"
+
+
 @dataclass(frozen=True)
 class SharedAccess:
-    """What a signature that was found good allows: its permission letters."""
+    """What a signature that was found good allows: its permission letters, on some kinds of things.
+
+    ``mismatch`` is the code of the refusal when a request is about another kind.
+    """
 
     letters: frozenset[str]
+    kinds: frozenset[Kind]
+    mismatch: str = "AuthorizationFailure"
+
+    def allows(self, kind: Kind, letters: Sequence[str]) -> bool:
+        """Tell whether all letters of any one of the alternatives ``letters`` are there; raises for a wrong kind."""
+        if kind not in self.kinds:
+            raise StorageError(self.mismatch, "This request is not authorized to perform this operation.")
+        return any(self.letters.issuperset(alternative) for alternative in letters)
 
 
 def present(query: Mapping[str, str]) -> bool:
@@ -49,19 +72,19 @@ def present(query: Mapping[str, str]) -> bool:
 
 
 def verify(
-    query: Mapping[str, str], place: Place, account: str, key: str, now: datetime, *, secure: bool
+    query: Mapping[str, str], place: Place, account: str, key: str, now: datetime, *, secure: bool, queue: bool = False
 ) -> SharedAccess:
     """Check the signature of ``query`` for ``place`` at ``now``; raises AuthenticationFailed.
 
-    ``secure`` tells whether the request came over TLS, which ``spr=https`` insists on.
+    ``secure`` tells whether the request came over TLS, which ``spr=https`` insists on; ``queue`` whether ``place`` is a
+    queue's, so that only signatures for queues count.
     """
     for name, feature in _REFUSED.items():
         if query.get(name):
             raise unsupported(f"{feature} ('{name}')")
     if query.get("sv", "") < _OLDEST:
         raise unsupported(f"a SAS of the version '{query.get('sv', '')}'; {_OLDEST} and later are signed as here")
-    resource = _signed_resource(query, place)
-    text = _string_to_sign(query, f"/blob/{account}/{resource}")
+    text, access = (_of_account if query.get("srt") else _of_queue if queue else _of_service)(query, place, account)
     if not hmac.compare_digest(query["sig"].encode(), shared_key.sign(key, text).encode()):
         raise _failed("Signature did not match.")
     if not query.get("se") or _moment(query["se"]) <= now:
@@ -73,7 +96,12 @@ def verify(
             "AuthorizationProtocolMismatch",
             "This request is not authorized to perform this operation using this protocol.",
         )
-    return SharedAccess(frozenset(query.get("sp", "")))
+    if query.get("srt") and ("q" if queue else "b") not in query.get("ss", ""):
+        raise StorageError(
+            "AuthorizationServiceMismatch",
+            "This request is not authorized to perform this operation using this service.",
+        )
+    return access
 
 
 def container(account: str, key: str, filesystem: str, permissions: str, expiry: datetime) -> str:
@@ -86,6 +114,31 @@ def container(account: str, key: str, filesystem: str, permissions: str, expiry:
     }
     query["sig"] = shared_key.sign(key, _string_to_sign(query, f"/blob/{account}/{filesystem}"))
     return urlencode(query)
+
+
+def _of_account(query: Mapping[str, str], _: Place, account: str) -> tuple[str, SharedAccess]:
+    kinds = {Kind(letter) for letter in query["srt"] if letter in "sco"}
+    if Kind.CONTAINER in kinds:
+        kinds.add(Kind.LISTING)
+    names = ("sp", "ss", "srt", "st", "se", "sip", "spr", "sv", "ses")
+    text = "".join(f"{value}\n" for value in (account, *(query.get(name, "") for name in names)))
+    access = SharedAccess(frozenset(query.get("sp", "")), frozenset(kinds), "AuthorizationResourceTypeMismatch")
+    return text, access
+
+
+def _of_queue(query: Mapping[str, str], place: Place, account: str) -> tuple[str, SharedAccess]:
+    before, after = (_values(query, *names.split()) for names in ("sp st se", "si sip spr sv"))
+    text = "\n".join([*before, f"/queue/{account}/{place.filesystem}", *after])
+    return text, SharedAccess(_OF_QUEUES & set(query.get("sp", "")), frozenset({Kind.OBJECT, Kind.CONTAINER}))
+
+
+def _of_service(query: Mapping[str, str], place: Place, account: str) -> tuple[str, SharedAccess]:
+    text = _string_to_sign(query, f"/blob/{account}/{_signed_resource(query, place)}")
+    return text, SharedAccess(frozenset(query.get("sp", "")), frozenset({Kind.OBJECT, Kind.LISTING}))
+
+
+def _values(query: Mapping[str, str], *names: str) -> list[str]:
+    return [query.get(name, "") for name in names]
 
 
 def _signed_resource(query: Mapping[str, str], place: Place) -> str:
@@ -104,9 +157,9 @@ def _signed_resource(query: Mapping[str, str], place: Place) -> str:
 
 
 def _string_to_sign(query: Mapping[str, str], resource: str) -> str:
-    before = [query.get(name, "") for name in ("sp", "st", "se")]
-    between = [query.get(name, "") for name in ("si", "sip", "spr", "sv", "sr")]
-    after = [query.get(name, "") for name in ("ses", *OVERRIDES)]
+    before = _values(query, "sp", "st", "se")
+    between = _values(query, "si", "sip", "spr", "sv", "sr")
+    after = _values(query, "ses", *OVERRIDES)
     return "\n".join([*before, resource, *between, "", *after])  # the empty line is the snapshot's
 
 

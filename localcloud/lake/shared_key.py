@@ -1,7 +1,8 @@
 """The SharedKey signature of a request.
 
-Source: REST reference, "Authorize with Shared Key". With a path-style address the account stands twice in the
-canonical resource, because the path as sent begins with it.
+Source: REST reference, "Authorize with Shared Key"; the order of headers: azure-storage-blob,
+``_shared/authentication.py``. With a path-style address the account stands twice in the canonical resource, because the
+path as sent begins with it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ _SIGNED = (
     "Range",
 )
 
+#: The service's order of what header names are made of, letters in any case.
+_WEIGHTS = {letter: weight for weight, letter in enumerate("!#$%&*.^_`|~+0123456789abcdefghijklmnopqrstuvwxyz")}
+#: What decides only between names that are equal without it.
+_LIGHT = "'-"
 #: Seconds. Source: REST reference, "Authorize with Shared Key": no older than 15 minutes.
 _SKEW = 15 * 60
 
@@ -51,11 +56,18 @@ def string_to_sign(
         values["Content-Length"] = ""
     if "x-ms-date" in headers:
         values["Date"] = ""
-    extension = sorted((name.lower(), value) for name, value in header_items if name.lower().startswith("x-ms-"))
+    extension = [(name.lower(), value) for name, value in header_items if name.lower().startswith("x-ms-")]
+    extension.sort(key=lambda item: _order(item[0]))
     lines = [method, *values.values(), *(f"{name}:{value}" for name, value in extension)]
     lines.append(f"/{account}{raw_path}")
     lines += [f"{name}:{query[name]}" for name in sorted(query)]
     return "\n".join(lines)
+
+
+def _order(name: str) -> tuple[list[int], list[int]]:
+    """Return what header names are sorted by; hyphens weigh nothing, unless two names differ by them alone."""
+    heavy = [_WEIGHTS.get(letter, -1) for letter in name if letter not in _LIGHT]
+    return heavy, [_LIGHT.find(letter) for letter in name]
 
 
 def check_age(text: str, machine: float, cloud: float) -> None:

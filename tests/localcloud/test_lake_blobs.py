@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from azure.core import MatchConditions
@@ -172,7 +173,56 @@ def test_blocks_from_ranges_of_a_source(account: Account, container: ContainerCl
         target.stage_block_from_url(
             "c", source.url, source_authorization=account.bearer("owner"), headers={"x-ms-source-if-match": '"0x8D1"'}
         )
-    assert stale.value.error_code == "SourceConditionNotMet"
+    assert (stale.value.status_code, stale.value.error_code) == (412, "CannotVerifyCopySource")
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"), [("source_if_unmodified_since", 412), ("source_if_modified_since", 304)]
+)
+def test_the_dates_of_a_source(account: Account, container: ContainerClient, condition: str, status: int) -> None:
+    """One that was changed is told as a source that could not be verified, with the status of its own answer."""
+    source = container.upload_blob("s", b"source")
+    date = source.get_blob_properties().last_modified
+    moment = date - timedelta(hours=1) if status == 412 else date
+    with pytest.raises(HttpResponseError) as changed:
+        container.get_blob_client("t").upload_blob_from_url(
+            source.url, source_authorization=account.bearer("owner"), **{condition: moment}
+        )
+    assert (changed.value.status_code, changed.value.error_code) == (status, "CannotVerifyCopySource")
+    assert changed.value.response.headers["x-ms-copy-source-status-code"] == str(status)
+
+
+def test_a_copy_at_once_needs_its_own_authorization(account: Account, container: ContainerClient) -> None:
+    """The key of the request does for a copy that may take its time, and not for one that may not."""
+    source = container.upload_blob("s", b"source")
+    target = container.get_blob_client("t")
+    with pytest.raises(HttpResponseError) as refusal:
+        target.start_copy_from_url(source.url, requires_sync=True)
+    assert refusal.value.status_code == 401
+    copied = target.start_copy_from_url(source.url, source_authorization=account.bearer("owner"), requires_sync=True)
+    assert copied["copy_status"] == "success"
+
+
+def test_the_holder_of_a_lease_replaces_a_blob_unasked(container: ContainerClient) -> None:
+    """Though the client insists on a new one, as it does without overwrite; nobody else may."""
+    blob = container.upload_blob("b", b"one")
+    lease = blob.acquire_lease()
+    blob.upload_blob(b"two", lease=lease)
+    assert blob.download_blob().readall() == b"two"
+    with pytest.raises(ResourceExistsError):
+        blob.upload_blob(b"three")
+    with pytest.raises(HttpResponseError) as other:
+        blob.upload_blob(b"three", lease="00000000-1111-2222-3333-444444444444")
+    assert other.value.error_code == "LeaseIdMismatchWithBlobOperation"
+
+
+def test_listings_tell_how_long_a_lease_is(account: Account, container: ContainerClient) -> None:
+    """Of blobs and of containers."""
+    container.upload_blob("b", b"x").acquire_lease(15)
+    container.acquire_lease()
+    assert [blob.lease.duration for blob in container.list_blobs()] == ["fixed"]
+    (listed,) = account.blob().list_containers(container.container_name)
+    assert (listed.lease.duration, listed.immutable_storage_with_versioning_enabled) == ("infinite", False)
 
 
 def test_an_asynchronous_copy_can_stay_pending(account: Account, container: ContainerClient) -> None:

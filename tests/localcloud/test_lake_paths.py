@@ -180,6 +180,15 @@ def test_etags_change_with_content_and_properties_only(fs: FileSystemClient) -> 
     assert (properties.metadata, properties.content_settings.content_type) == ({"a": "b"}, "text/plain")
 
 
+def test_a_file_made_again_takes_the_mode_that_is_asked_for(fs: FileSystemClient) -> None:
+    """And keeps its own when none is."""
+    file = fs.create_file("again")
+    file.upload_data(b"x", overwrite=True, permissions="0777", umask="0000")
+    assert file.get_access_control()["permissions"] == "rwxrwxrwx"
+    file.upload_data(b"y", overwrite=True)
+    assert file.get_access_control()["permissions"] == "rwxrwxrwx"
+
+
 def test_a_directory_moves_in_one_step(fs: FileSystemClient) -> None:
     """Everything below goes along, the old name is free, and a repeated rename finds no source."""
     for name in ("s/a", "s/x/b"):

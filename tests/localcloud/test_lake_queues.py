@@ -83,6 +83,7 @@ def test_queues_themselves(account: Account) -> None:
         account.queues().create_queue("some-queue", metadata={"c": "d"})
     listed = {one.name: one.metadata for one in account.queues().list_queues(include_metadata=True, results_per_page=1)}
     assert listed["some-queue"] == {"a": "b"}
+    assert [one.metadata for one in account.queues().list_queues("some-queue")] == [None]
     queue.send_message("x")
     queue.delete_queue()
     with pytest.raises(ResourceNotFoundError) as gone:

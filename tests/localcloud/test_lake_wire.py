@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from localcloud.config import ACCOUNT
+from localcloud.lake import shared_key
 from tests.localcloud.lake_account import Account, served
 
 BASE = "/devstoreaccount1/models"
@@ -128,6 +129,7 @@ def test_news_by_either_condition(account: Account, match: str, since: str, stat
     [
         ("x-ms-encryption-key", "customer-provided keys"),
         ("x-ms-encryption-scope", "encryption scopes"),
+        ("x-ms-default-encryption-scope", "encryption scopes"),
         ("x-ms-structured-body", "structured message bodies"),
         ("x-ms-content-crc64", "CRC64"),
         ("x-ms-if-tags", "tags"),
@@ -150,7 +152,8 @@ def test_headers_that_ask_for_something_unsupported(account: Account, header: st
         ("POST", "models?restype=container&comp=batch", "batch requests"),
         ("PUT", "models?restype=container&comp=undelete", "soft delete"),
         ("GET", "models?restype=container&comp=list&startFrom=x", "startfrom"),
-        ("GET", "?restype=service&comp=properties", "service properties"),
+        ("GET", "models?restype=container&comp=list&include=deleted", "soft delete"),
+        ("PUT", "?restype=service&comp=properties", "changing service properties"),
         ("POST", "?restype=service&comp=userdelegationkey", "user delegation keys"),
     ],
 )
@@ -158,6 +161,34 @@ def test_operations_that_are_refused_by_name(account: Account, method: str, quer
     """By the name people know them under, not by their query."""
     answer = account.send(method, f"/{ACCOUNT}/{query}")
     assert (answer.status, feature in str(answer.reason)) == (501, True)
+
+
+@pytest.mark.parametrize(("version", "status"), [("2031-01-01", 200), ("newest", 400)])
+def test_a_version_is_a_date(account: Account, version: str, status: int) -> None:
+    """Any date is taken; what is none is refused."""
+    assert account.send("HEAD", f"{BASE}/d/f", {"x-ms-version": version}).status == status
+
+
+def test_headers_are_signed_in_the_services_order(account: Account) -> None:
+    """Hyphens weigh nothing and underscores less than digits, which is not the order of their codes."""
+    metadata = dict.fromkeys(["a_", "a0", "_a", "__", "a__", "b", "_"], "x")
+    blob = account.blob().get_blob_client("models", "sorted")
+    blob.upload_blob(b"", metadata=metadata)
+    assert blob.get_blob_properties().metadata == metadata
+    names = ["test-a", "test_", "test", "test0", "test-", "testa"]
+    assert sorted(names, key=shared_key._order) == ["test", "test-", "test_", "test0", "testa", "test-a"]
+
+
+def test_service_properties_say_that_nothing_is_switched_on(account: Account) -> None:
+    """Of blobs and of queues, to the key alone: data roles do not reach them."""
+    blobs = account.blob().get_service_properties()
+    assert (blobs["cors"], blobs["delete_retention_policy"].enabled, blobs["static_website"].enabled) == (
+        [],
+        False,
+        False,
+    )
+    assert account.queues().get_service_properties()["analytics_logging"].read is False
+    assert account.send("GET", f"/{ACCOUNT}/?restype=service&comp=properties").status == 403
 
 
 def test_the_md5_of_a_range(account: Account) -> None:

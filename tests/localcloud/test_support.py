@@ -89,8 +89,8 @@ class Client:
 #: The refused features, as the page names them, and how each is asked for.
 REFUSED: dict[str, Ask] = {
     # Lake
-    "append blobs": lambda ask: ask.lake("PUT", "landing/f", "comp=appendblock"),
-    "page blobs": lambda ask: ask.lake("PUT", "landing/f", "comp=page"),
+    "append blobs": lambda ask: ask.lake("PUT", "landing/f", x_ms_blob_type="AppendBlob"),
+    "page blobs": lambda ask: ask.lake("PUT", "landing/f", x_ms_blob_type="PageBlob"),
     "snapshots": lambda ask: ask.lake("PUT", "landing/f", "comp=snapshot"),
     "snapshots and versions": lambda ask: ask.lake("GET", "landing/f", "versionid=1"),
     "access tiers": lambda ask: ask.lake("PUT", "landing/f", "comp=tier"),
@@ -107,7 +107,10 @@ REFUSED: dict[str, Ask] = {
     ),
     "stored access policies and public access": lambda ask: ask.lake("PUT", "landing", "restype=container&comp=acl"),
     "renaming containers": lambda ask: ask.lake("PUT", "landing", "restype=container&comp=rename"),
-    "service properties": lambda ask: ask.lake("GET", "", "restype=service&comp=properties"),
+    "changing service properties": lambda ask: ask.lake("PUT", "", "restype=service&comp=properties"),
+    "uncommitted blobs in a listing": lambda ask: ask.lake(
+        "GET", "landing", "restype=container&comp=list&include=uncommittedblobs"
+    ),
     "service statistics": lambda ask: ask.lake("GET", "", "restype=service&comp=stats"),
     "user delegation keys": lambda ask: ask.lake("POST", "", "restype=service&comp=userdelegationkey"),
     "the delimiter '|'": lambda ask: ask.lake("GET", "landing", "restype=container&comp=list&delimiter=%7C"),
@@ -123,9 +126,7 @@ REFUSED: dict[str, Ask] = {
     "a SAS of the version": lambda ask: ask.lake("GET", "landing/f", SAS.replace("2024-08-04", "2019-12-12") + "&sr=b"),
     "stored access policies": lambda ask: ask.lake("GET", "landing/f", f"{SAS}&sr=b&si=policy"),
     "user delegation SAS": lambda ask: ask.lake("GET", "landing/f", f"{SAS}&sr=b&skoid=o"),
-    "account SAS": lambda ask: ask.lake("GET", "landing/f", f"{SAS}&ss=b&srt=o"),
     "IP ranges in a SAS": lambda ask: ask.lake("GET", "landing/f", f"{SAS}&sr=b&sip=10.0.0.1"),
-    "SAS for queues": lambda ask: ask.lake("GET", "events/messages", f"{SAS}&peekonly=true"),
     # Azure ML
     "jobs of type Pipeline": lambda ask: ask.job(jobType="Pipeline"),
     "jobs of type Sweep": lambda ask: ask.job(jobType="Sweep"),
@@ -158,6 +159,7 @@ REFUSED: dict[str, Ask] = {
     # Functions and Durable Functions
     "the binding blob": lambda ask: ask.host("GET", "api/bound"),
     "the retry decorator": lambda ask: ask.host("GET", "api/retried"),
+    "durable clients with a connection of their own": lambda ask: ask.host("GET", "api/other_connection"),
     "durable entities": lambda ask: ask.host("GET", "runtime/webhooks/durabletask/entities/counter/a"),
     "task hubs other than the app's own": lambda ask: ask.host(
         "GET", "runtime/webhooks/durabletask/instances/x", taskHub="Other"
@@ -189,6 +191,12 @@ def test_a_refusal_names_the_feature(client: Client, feature: str) -> None:
     """501, and the words of the page."""
     answer = REFUSED[feature](client)
     assert (answer.status_code, feature in answer.text) == (501, True), answer.text
+
+
+def test_a_client_of_another_hub_is_refused_too(client: Client) -> None:
+    """It would be given the addresses of this app's own hub."""
+    answer = client.host("GET", "api/other_hub")
+    assert (answer.status_code, "task hubs other than the app's own" in answer.text) == (501, True)
 
 
 @pytest.mark.parametrize("orchestrator", REFUSED_IN_AN_ORCHESTRATION)

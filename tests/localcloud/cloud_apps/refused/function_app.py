@@ -37,6 +37,20 @@ def retried(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse()
 
 
+@app.route("other_hub")
+@app.durable_client_input(client_name="client", task_hub="Other")
+def other_hub(req: func.HttpRequest, client: str) -> func.HttpResponse:
+    """A client of orchestrations that another app runs."""
+    return func.HttpResponse()
+
+
+@app.route("other_connection")
+@app.durable_client_input(client_name="client", connection_name="Elsewhere")
+def other_connection(req: func.HttpRequest, client: str) -> func.HttpResponse:
+    """A client of orchestrations in another storage account."""
+    return func.HttpResponse()
+
+
 @app.orchestration_trigger(context_name="context")
 def calls_entity(context):
     """Call an entity."""
