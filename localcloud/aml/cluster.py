@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from localcloud.aml import processes, rules, staging
+from localcloud.aml import artifacts, processes, rules, staging
 from localcloud.aml.catalog import Catalog
 from localcloud.aml.journal import Journal
 from localcloud.aml.names import Workspace
@@ -40,7 +40,10 @@ class JobError(Exception):
 
 
 class Cluster:
-    """Runs jobs below ``folder``. ``endpoint`` is the service's own address."""
+    """Runs jobs below ``folder``; ``artifacts`` is the filesystem that keeps what they leave beside their outputs.
+
+    ``endpoint`` is the service's own address.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Cluster:
         journal: Journal,
         store: JobStore,
         catalog: Catalog,
+        artifacts: str,
         carrier: Carrier,
         clock: Clock,
         limits: Limits,
@@ -60,6 +64,7 @@ class Cluster:
         self._journal = journal
         self._store = store
         self._catalog = catalog
+        self._artifacts = artifacts
         self._carrier = carrier
         self._clock = clock
         self._limits = limits
@@ -160,11 +165,22 @@ class Cluster:
                 self._journal.move(name, status)
                 await asyncio.sleep(0)
         async with self._nodes:
-            place = Workplace.of(self._folder, name)
+            place, job = Workplace.of(self._folder, name), self._journal.move(name, Status.RUNNING)
             try:
-                await self._on_node(self._journal.move(name, Status.RUNNING), place)
+                await self._on_node(job, place)
             finally:
-                await staging.whole(asyncio.to_thread(staging.remove_folder, place.work))
+                await staging.whole(self._leave(job, place))
+            self._journal.complete(name)
+
+    async def _leave(self, job: Job, place: Workplace) -> None:
+        """Keep what an execution that has ended leaves behind, unless the job will run again, and tidy up."""
+        if self._runs:
+            target, note = artifacts.place_of(job.name, self._artifacts), partial(self._store.note_upload, job.name)
+            try:
+                await artifacts.keep(self._carrier, place, target, self._limits.outputs, note)
+            except (DataError, OSError) as problem:
+                log.warning("artifacts of job %s are missing: %s", job.name, problem)
+        await asyncio.to_thread(staging.remove_folder, place.work)
 
     async def _on_node(self, job: Job, place: Workplace) -> None:
         """Run a job's command and bring its outputs to the lake."""
@@ -182,8 +198,6 @@ class Cluster:
                 await self._upload(job, place, modes={"ReadWriteMount"})
             raise JobError(place.complaint(job, ending.code))
         await self._upload(job, place, modes={"ReadWriteMount", "Upload"})
-        self._store.forget_uploads(job.name)
-        self._journal.move(job.name, Status.COMPLETED)
 
     async def _run(self, job: Job, place: Workplace) -> Ending:
         """Run the command to its end, and on until the cloud's clock says that the job's declared duration is over."""

@@ -5,17 +5,19 @@ Source: REST reference, Jobs - Get; the run history client of azure-ai-ml.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
 from localcloud.aml.names import PROVIDER, Workspace
 from localcloud.aml.rules import Job, Status
 
+_OUTPUT = "_output_data_"
 _ABSENT = ("componentId", "identity", "codeId", "resources", "distribution", "limits", "queueSettings")
 
 
 def job(workspace: Workspace, one: Job) -> dict[str, Any]:
-    """Return the ARM resource. There is no output ``default``: its logs would be looked for in Azure's own storage."""
+    """Return the ARM resource. There is no output ``default``: streams would look for its logs in storage, live."""
     properties = {
         **dict.fromkeys(_ABSENT),
         **one.sent,
@@ -61,6 +63,26 @@ def run(workspace: Workspace, one: Job) -> dict[str, Any]:
         "error": error(workspace, one),
         "warnings": [{"source": "localcloud", "message": one.warning}] if one.warning else [],
     }
+
+
+def outputs(workspace: Workspace, one: Job) -> dict[str, Any]:
+    """Return the outputs of a completed run, as the data assets that the service makes of them; their name is assumed.
+
+    Source: the run history client of azure-ai-ml, which ``jobs.download`` uses.
+    """
+    if one.status is not Status.COMPLETED:
+        return {}
+    data = f"azureml://locations/{workspace.region}/workspaces/{workspace.guid}/data"
+    return {
+        name: {"assetId": f"{data}/azureml_{one.name}{_OUTPUT}{name}/versions/1", "type": "uri_folder"}
+        for name in one.sent["outputs"]
+    }
+
+
+def output_of(asset: str) -> tuple[str, str]:
+    """Return the job and the output that the id of such an asset names, two empty texts for another id."""
+    match = re.fullmatch(rf".*/data/azureml_(.+){_OUTPUT}([^/]+)/versions/1", asset)
+    return (match[1], match[2]) if match else ("", "")
 
 
 def details(workspace: Workspace, one: Job, logs: dict[str, str]) -> dict[str, Any]:

@@ -47,6 +47,8 @@ class HistoryRoutes:
         app.router.add_get(f"{run}/serviceinstances/{{node}}", door.opens("GetServiceInstances", self._instances))
         app.router.add_post(f"{HISTORY}/rundata", door.opens("GetRunData", self._run_data))
         app.router.add_patch(f"{HISTORY}/experiments/{{experiment}}/runs/{{name}}", door.opens("PatchRun", self._patch))
+        resolved = f"/data/v1.0{WORKSPACE}/dataversion/batchGetResolvedUris"
+        app.router.add_post(resolved, door.opens("GetResolvedUris", self._resolved))
         app.router.add_get("/logs/{name}", self._log)
 
     async def _workspace_document(self, request: web.Request) -> web.Response:
@@ -96,7 +98,18 @@ class HistoryRoutes:
 
     async def _run_data(self, request: web.Request) -> web.Response:
         job = self._job(str((await read_object(request)).get("runId")))
-        return web.json_response({"runMetadata": {**documents.run(self._workspace, job), "outputs": {}}})
+        outputs = documents.outputs(self._workspace, job)
+        return web.json_response({"runMetadata": {**documents.run(self._workspace, job), "outputs": outputs}})
+
+    async def _resolved(self, request: web.Request) -> web.Response:
+        """Tell where the outputs lie that run data names; those of other kinds, and unknown ones, are left out."""
+        found = {}
+        for asset in (await read_object(request)).get("values") or []:
+            name, output = documents.output_of(str(asset))
+            job = self._store.get(name)
+            if job is not None and output in job.sent["outputs"]:
+                found[asset] = {"uri": job.sent["outputs"][output]["uri"], "type": "uri_folder"}
+        return web.json_response({"values": found})
 
     async def _patch(self, request: web.Request) -> web.Response:
         """Change a job the way the SDK's ``update`` does: tags and properties are merged, not replaced."""

@@ -48,6 +48,12 @@ class Journal:
             self._tell(job)
         return job
 
+    def complete(self, name: str) -> None:
+        """Tell of a job that its outputs are whole: from here on they stay, whatever happens."""
+        with self._database.transaction():
+            self._store.forget_uploads(name)
+            self.move(name, Status.COMPLETED)
+
     def note(self, name: str, **facts: Any) -> Job:
         """Change ``facts`` of a job that no event tells of."""
         job = replace(self.get(name), **facts)

@@ -70,23 +70,23 @@ class PlaceRoutes:
         names = (
             [DEFAULT_DATASTORE]
             if request.query.get("isDefault") == "true"
-            else [DEFAULT_DATASTORE, *self._datastores.filesystems]
+            else [*self._datastores.own, *self._datastores.filesystems]
         )
         return web.json_response({"value": [self._datastore_document(name) for name in names]})
 
     async def _datastore(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if name != DEFAULT_DATASTORE and name not in self._datastores.filesystems:
+        if name not in {*self._datastores.own, *self._datastores.filesystems}:
             raise not_found("Datastore", name)
         return web.json_response(self._datastore_document(name))
 
     async def _secrets(self, request: web.Request) -> web.Response:
-        """Give a signature for the workspace's own container, to which clients upload; the others have no secret."""
+        """Give a signature for a container of the workspace's own, to which clients upload; others have no secret."""
         name = request.match_info["name"]
-        if name != DEFAULT_DATASTORE:
+        if name not in self._datastores.own:
             raise not_found("Datastore secrets", name)
         expiry = self._clock.now() + _SECRET_TIME
-        token = self._lake.container_sas(self._datastores.default, "rcwdl", expiry)
+        token = self._lake.container_sas(self._datastores.own[name], "rcwdl", expiry)
         return web.json_response({"secretsType": "Sas", "sasToken": token})
 
     def _compute_document(self, name: str) -> dict[str, Any]:
@@ -113,11 +113,11 @@ class PlaceRoutes:
         }
 
     def _datastore_document(self, name: str) -> dict[str, Any]:
-        """Describe an ADLS Gen2 datastore without credentials, or the workspace's own container."""
-        if name == DEFAULT_DATASTORE:
+        """Describe an ADLS Gen2 datastore without credentials, or a container of the workspace's own."""
+        if name in self._datastores.own:
             kind = {
                 "datastoreType": "AzureBlob",
-                "containerName": self._datastores.default,
+                "containerName": self._datastores.own[name],
                 "credentials": {"credentialsType": "Sas"},
             }
         else:

@@ -18,7 +18,7 @@ from localcloud.aml.routes import JobRoutes
 from localcloud.aml.specification import Rulebook
 from localcloud.aml.staging import Carrier
 from localcloud.aml.store import AssetStore, JobStore
-from localcloud.aml.uris import Datastores
+from localcloud.aml.uris import ARTIFACTS_DATASTORE, DEFAULT_DATASTORE, Datastores
 from localcloud.aml.workplace import jobs_folder
 from localcloud.config import Resources
 from localcloud.database import Database
@@ -54,9 +54,13 @@ class AzureML:
     ) -> None:
         declared, clock = resources.aml, surroundings.clock
         workspace = Workspace(declared.subscription, declared.resource_group, declared.workspace, declared.region)
-        default = container_name(f"{workspace.id.lower()}/{workspace.guid}")
-        lake.ensure_filesystem(default)
-        datastores = Datastores(workspace, resources.account, declared.datastores, default)
+        own = {
+            DEFAULT_DATASTORE: container_name(f"{workspace.id.lower()}/{workspace.guid}"),
+            ARTIFACTS_DATASTORE: "azureml",
+        }
+        for filesystem in own.values():
+            lake.ensure_filesystem(filesystem)
+        datastores = Datastores(workspace, resources.account, declared.datastores, own)
         jobs, assets = JobStore(database), AssetStore(database)
         catalog = Catalog(workspace, datastores, assets)
         journal = Journal(database, jobs, events, workspace, clock)
@@ -67,6 +71,7 @@ class AzureML:
             journal=journal,
             store=jobs,
             catalog=catalog,
+            artifacts=own[ARTIFACTS_DATASTORE],
             carrier=Carrier(lake, job_identity),
             clock=clock,
             limits=Limits(

@@ -64,17 +64,20 @@ class Carrier:
         """
         if source.is_symlink() or not source.is_dir():  # noqa: ASYNC240 (two calls)
             raise DataError(f"output {name}: the command removed its folder, or put something else in its place.")
-        for local in _files(source):
+        for local in files_below(source):
             relative = local.relative_to(source).as_posix()
             if local.is_symlink() or not local.is_file():
                 raise DataError(f"output {name}: {relative} is no ordinary file; links and devices cannot be uploaded.")
-            target = Place(place.filesystem, f"{place.path}/{relative}".lstrip("/"), place.credentialed)
-            note(target)
-            try:
-                await self._lake.upload_file(self._as(place), target.filesystem, target.path, local)
-            except StorageError as refusal:
-                raise DataError(_told(f"output {name}: writing {relative} failed", refusal)) from refusal
+            await self.upload_file(f"output {name}", local, place.below(relative), note)
             await asyncio.sleep(0)  # other requests are served between two files
+
+    async def upload_file(self, name: str, local: Path, target: Place, note: Callable[[Place], None]) -> None:
+        """Write one file, told of by ``name``; raises :class:`DataError`. ``note`` hears of it before."""
+        note(target)
+        try:
+            await self._lake.upload_file(self._as(target), target.filesystem, target.path, local)
+        except StorageError as refusal:
+            raise DataError(_told(f"{name}: writing {target.path} failed", refusal)) from refusal
 
     def remove(self, place: Place) -> None:
         """Delete a file if it is there."""
@@ -119,11 +122,11 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
     """Yield what is not a directory, in the order of the names; links to directories are not followed."""
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.is_symlink():
-            yield from _files(path)
+            yield from files_below(path)
         else:
             yield path
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from localcloud.aml.names import Workspace
 
 #: The datastore every workspace has; it carries its own credential, so a job's identity plays no part in it.
 DEFAULT_DATASTORE = "workspaceblobstore"
+#: The one it keeps the logs and artifacts of its jobs in.
+ARTIFACTS_DATASTORE = "workspaceartifactstore"
 _DATASTORE = re.compile(
     r"azureml://(?:subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
     r"(?:/providers/microsoft\.machinelearningservices)?/workspaces/(?P<workspace>[^/]+)/)?"
@@ -33,6 +35,10 @@ class Place:
     path: str
     credentialed: bool = False
 
+    def below(self, relative: str) -> Place:
+        """Return the place ``relative`` to this one."""
+        return replace(self, path=f"{self.path}/{relative}".lstrip("/"))
+
 
 class UriError(ValueError):
     """A data URI cannot be used; the text names it, the rule and the remedy."""
@@ -42,13 +48,14 @@ class UriError(ValueError):
 class Datastores:
     """The names by which a workspace knows the lake.
 
-    ``filesystems`` maps a datastore's name to a filesystem of ``account``; ``default`` is the workspace's own.
+    ``filesystems`` maps a datastore's name to a filesystem of ``account``; ``own`` maps those that every workspace has,
+    for which it holds the key itself.
     """
 
     workspace: Workspace
     account: str
     filesystems: Mapping[str, str]
-    default: str
+    own: Mapping[str, str]
 
     def place(self, uri: str) -> Place:
         """Read ``azureml://datastores/D/paths/P`` (short or long form) or ``abfss://``; raises :class:`UriError`."""
@@ -74,10 +81,10 @@ class Datastores:
         if match["workspace"] and not self.workspace.is_at(match["subscription"], match["group"], match["workspace"]):
             raise UriError(f"{uri}: this is another workspace than {self.workspace.id}")
         name, path = match["datastore"], _checked(uri, match["path"] or "")
-        if name == DEFAULT_DATASTORE:
-            return Place(self.default, path, credentialed=True)
+        if name in self.own:
+            return Place(self.own[name], path, credentialed=True)
         if name not in self.filesystems:
-            known = ", ".join([DEFAULT_DATASTORE, *self.filesystems])
+            known = ", ".join([*self.own, *self.filesystems])
             raise UriError(f"{uri}: no datastore {name!r} in this workspace; it has {known}")
         return Place(self.filesystems[name], path)
 

@@ -22,7 +22,7 @@ from localcloud.aml.uris import Datastores, Place, UriError
 
 NOON = datetime(2013, 1, 1, 12, tzinfo=UTC)
 WORKSPACE = Workspace("s", "rg", "w", "local")
-DATASTORES = Datastores(WORKSPACE, "account", {"lake": "models"}, "own-container")
+DATASTORES = Datastores(WORKSPACE, "account", {"lake": "models"}, {"workspaceblobstore": "own-container"})
 
 
 def job(timeout: str | None = None, declared: str | None = None) -> Job:
