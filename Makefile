@@ -5,10 +5,10 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help venv demo up test faults lint bench package clean
+.PHONY: help venv demo up test faults lint bench bench-pages package clean
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 venv: .venv/.ready  ## make or refresh .venv; quick when the requirements have not changed
 
@@ -31,6 +31,9 @@ lint: venv  ## ruff everywhere, mypy --strict on slipway
 
 bench: venv  ## what a pass of the reconciler costs over 200 models and two years, beside its requests
 	$(PYTHON) -m bench.reconcile
+
+bench-pages: venv  ## how long people wait for pages and lists of 200 models and two years; some minutes
+	$(PYTHON) -m bench.estate
 
 package: venv  ## the deployment package, dist/slipway.zip (downloads what it vendors)
 	$(PYTHON) pipelines/package.py --vendor dist/slipway

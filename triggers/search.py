@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import azure.durable_functions as df
@@ -26,6 +27,8 @@ bp = df.Blueprint()
 LOOK_BACK = timedelta(days=31)
 #: How many hours with attempts one page looks into; the next page goes on from there.
 HOURS = 100
+#: Up to so many months are listed one by one; where more are asked for, one list of all says which there are.
+FEW_MONTHS = 3
 #: How many records are read at a time.
 READERS = 8
 FILTERS = ("model", "period", "state", "cause", "by", "since", "until", "limit", "cursor")
@@ -65,8 +68,9 @@ class Wanted:
         """Read the query. Raises 400 for what it does not know, and for what is no time."""
         if unknown := set(request.params) - set(FILTERS):
             raise Problem(400, "Unknown filter", f"{min(unknown)[:40]!r} is none of {', '.join(FILTERS)}.")
-        until = _time(request, "until") or datetime.max.replace(tzinfo=UTC)
-        since = _time(request, "since") or lake().control.read_at(paths.heartbeat())[1] - LOOK_BACK
+        now = lake().control.read_at(paths.heartbeat())[1]
+        until = _time(request, "until") or now + timedelta(hours=1)
+        since = _time(request, "since") or now - LOOK_BACK
         filters = {name: request.params[name] for name in FILTERS[:5] if request.params.get(name)}
         return cls(since, until, filters)
 
@@ -90,12 +94,10 @@ def search(wanted: Wanted, count: int, place: str | None) -> dict[str, Any]:
     """One page: what fits of the hours that it looks into, from the newest that the cursor leaves."""
     found: list[AttemptRow] = []
     boards = _Boards()
-    for number, hour in enumerate(_hours(wanted, place)):
+    for number, (hour, attempts) in enumerate(_read_ahead(_hours(wanted, place))):
         if number == HOURS:
             return _page(found, f"{hour}~")
-        record = lake().control.read(paths.attempts(hour))
-        rows = sorted((record.data["attempts"] if record else {}).values(), key=_order, reverse=True)
-        for row in rows:
+        for row in sorted(attempts.values(), key=_order, reverse=True):
             began = datetime.fromisoformat(row["began_at"])
             if not wanted.since <= began < wanted.until or (place is not None and _order(row) >= _after(place)):
                 continue
@@ -124,14 +126,37 @@ def _after(place: str) -> str:
     return place if not place.endswith("Z~") else "~"
 
 
+def _read_ahead(hours: Iterator[Period]) -> Iterator[tuple[Period, dict[str, Any]]]:
+    """Each hour with its attempts, in order, some of them read at a time."""
+    with ThreadPoolExecutor(READERS) as pool:
+        while some := list(islice(hours, READERS)):
+            records = pool.map(lambda hour: lake().control.read(paths.attempts(hour)), some)
+            yield from (
+                (hour, record.data["attempts"] if record else {}) for hour, record in zip(some, records, strict=True)
+            )
+
+
 def _hours(wanted: Wanted, place: str | None) -> Iterator[Period]:
-    """The hours with attempts between the bounds, the newest first, month by month."""
+    """The hours with attempts between the bounds, the newest first; listed month by month, as far as somebody asks."""
     until = min(wanted.until, datetime(2199, 12, 31, tzinfo=UTC))
     newest = _hour_of(place) if place is not None else str(rollup.hour_of(until.isoformat()))
     oldest = str(rollup.hour_of(wanted.since.isoformat()))
-    listed = (entry.name for entry in lake().control.list("rollups/attempts/"))
-    hours = [name.rpartition("/")[2].removesuffix(".json") for name in listed]
-    yield from (Period.parse(hour) for hour in sorted(hours, reverse=True) if oldest <= hour <= newest)
+    for month in _months(oldest, newest):
+        listed = (entry.name for entry in lake().control.list(f"rollups/attempts/{month}-"))
+        hours = [name.rpartition("/")[2].removesuffix(".json") for name in listed]
+        yield from (Period.parse(hour) for hour in sorted(hours, reverse=True) if oldest <= hour <= newest)
+
+
+def _months(oldest: str, newest: str) -> Iterator[str]:
+    """The months with attempts, the newest first. Where few are asked for, they need not be looked up."""
+    first, last = (int(hour[:4]) * 12 + int(hour[5:7]) - 1 for hour in (oldest, newest))
+    wanted = [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(last, first - 1, -1)]
+    if len(wanted) <= FEW_MONTHS:
+        yield from wanted
+        return
+    listed = (entry.name.rpartition("/")[2][:7] for entry in lake().control.list("rollups/attempts/"))
+    known = set(listed)
+    yield from (month for month in wanted if month in known)
 
 
 def _hour_of(place: str) -> str:
