@@ -22,22 +22,23 @@ def show(run: Run, env: Env = None, as_json: AsJson = False) -> None:
     """Show a run: its failure first, its steps on a timeline, its attempts, its links."""
     with asking(env, as_json=as_json) as api:
         found = api.get("runs", run)
+        history = {"timeline": []} if as_json else api.get("runs", run, "history")
     if as_json:
         show_json(found)
         return
     screen = console()
-    put(screen, rendered(found, screen.width))
+    put(screen, rendered(found, history["timeline"], screen.width))
 
 
-def rendered(run: Document, width: int) -> Iterator[Table | Text]:
-    """All of it, from the top of the screen."""
+def rendered(run: Document, history: Sequence[Document], width: int) -> Iterator[Table | Text]:
+    """All of it, from the top of the screen. `history` is every task that was tried, by the time it began."""
     yield Text.assemble(text(run["run"], "bold"), "  ", state(run["state"]), _wish(run))
     if run["failure"]:
         yield failure(run["failure"], run["failed_step"])
     yield _facts(run)
-    if run["steps"]:
+    if history:
         yield Text()
-        yield timeline(run["steps"], max(8, min(TIMELINE, width - BESIDE)))
+        yield timeline(tasks(history), max(8, min(TIMELINE, width - BESIDE)))
     if run["attempts"]:
         yield Text()
         yield _attempts(run["attempts"])
@@ -51,21 +52,42 @@ def failure(found: Document, step: str | None) -> Text:
     return text(f"{found['kind']}/{found['code']}{where}: {found['message']}", "red")
 
 
-def timeline(steps: Sequence[Document], width: int = TIMELINE) -> Table:
-    """The steps with their durations, each attempt on a scale of its own: attempts may lie days apart."""
-    grid = table("attempt", "step", "took", "", "began")
-    for attempt in sorted({step["attempt"] for step in steps}):
-        own = [step for step in steps if step["attempt"] == attempt]
-        begins, ends = min(_at(step["started_at"]) for step in own), max(_at(step["ended_at"]) for step in own)
-        for number, step in enumerate(own):
+def tasks(history: Sequence[Document]) -> list[Document]:
+    """What was tried, one row for all tries and batches of a task in an attempt; an error only where the last has one.
+
+    A row has attempt, what, times, how many there were, and the error.
+    """
+    rows: dict[tuple[int, str], Document] = {}
+    for entry in history:
+        before = rows.get((entry["attempt"], entry["what"]))
+        rows[entry["attempt"], entry["what"]] = {
+            "attempt": entry["attempt"],
+            "what": entry["what"],
+            "began_at": before["began_at"] if before else entry["began_at"],
+            "ended_at": max(before["ended_at"], entry["ended_at"], key=_at) if before else entry["ended_at"],
+            "times": before["times"] + 1 if before else 1,
+            "error": entry["error"],
+        }
+    return list(rows.values())
+
+
+def timeline(rows: Sequence[Document], width: int = TIMELINE) -> Table:
+    """The tasks with their durations, each attempt on a scale of its own: attempts may lie days apart."""
+    failed = any(row["error"] for row in rows)
+    grid = table("attempt", "task", "took", "", "began", *(("failed with",) if failed else ()))
+    for attempt in sorted({row["attempt"] for row in rows}):
+        own = [row for row in rows if row["attempt"] == attempt]
+        begins, ends = min(_at(row["began_at"]) for row in own), max(_at(row["ended_at"]) for row in own)
+        for number, row in enumerate(own):
+            began, ended = _at(row["began_at"]), _at(row["ended_at"])
+            style = "red" if row["error"] else "cyan"
             grid.add_row(
                 text(attempt if number == 0 else " "),
-                text(step["step"] + (f", {step['batches']} batches" if step.get("batches", 0) > 1 else "")),
-                text(span(step["seconds"])),
-                Text(
-                    bar(_at(step["started_at"]) - begins, _at(step["ended_at"]) - begins, ends - begins, width), "cyan"
-                ),
-                text(when(step["started_at"])),
+                text(row["what"] + (f", {row['times']} times" if row["times"] > 1 else "")),
+                text(span(ended - began)),
+                Text(bar(began - begins, ended - begins, ends - begins, width), style),
+                text(when(row["began_at"])),
+                *((text((row["error"] or " ").partition(":")[0], "red"),) if failed else ()),
             )
     return grid
 
