@@ -16,6 +16,8 @@ PORT_PATTERN = r"[a-z][a-z0-9_]{0,39}"
 GROUP_PATTERN = r"[a-z][a-z0-9-]{0,62}"
 #: What a person's request may be called: it becomes the name of a record.
 REQUEST_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+#: A backfill's id: made from the request that planned it.
+BACKFILL_PATTERN = r"bf-[0-9a-f]{10}"
 #: A definition's version: the first twelve hex digits of its content's hash.
 VERSION_PATTERN = r"[0-9a-f]{12}"
 #: An Azure ML compute target, or the size of a serverless job's machine. Source: "Create an Azure ML compute cluster".
@@ -50,6 +52,11 @@ def group_name(text: str) -> str:
 def request_id(text: str) -> str:
     """Return `text` if a person's request may be called so, else raise InvalidName."""
     return _checked(text, REQUEST_PATTERN, "a request's id", REQUEST_PATTERN)
+
+
+def backfill_id(text: str) -> str:
+    """Return `text` if it is a backfill's id, else raise InvalidName."""
+    return _checked(text, BACKFILL_PATTERN, "a backfill's id", "bf- and ten hex digits")
 
 
 def version(text: str) -> str:

@@ -68,6 +68,8 @@ LAYOUT: dict[Filesystem, dict[str, str]] = {
         "listings": "listings/current.json",
         "heartbeat": "heartbeat/reconcile.json",
         "request": "requests/{request}.json",
+        "backfill": "backfills/{backfill}.json",
+        "started_backfills": "backfills/started.json",
         "board": "rollups/board/{number}.json",
         "attempts": "rollups/attempts/{period}.json",
     },
@@ -301,6 +303,16 @@ def request(id: str) -> str:  # noqa: A002 - the field's word
     return _build("control", "request", request=id)
 
 
+def backfill(id: str) -> str:  # noqa: A002 - the field's word
+    """A backfill: its plan, what people wish of it, and what became of each period."""
+    return _build("control", "backfill", backfill=id)
+
+
+def started_backfills() -> str:
+    """Which backfills are under way: no two of one model may share a period."""
+    return _build("control", "started_backfills")
+
+
 # The table at work: how each field is written, recognised, and read back
 
 _PERIOD = r"[0-9]{4}(?:-Q[1-4]|-W[0-9]{2}|-[0-9]{2}(?:-[0-9]{2}(?:T[0-9]{2}Z)?)?)"
@@ -314,7 +326,7 @@ _FIELDS = {
     "step": r"[a-z][a-z0-9_]*",
     "version": names.VERSION_PATTERN,
     "request": names.REQUEST_PATTERN,
-    "backfill": names.REQUEST_PATTERN,
+    "backfill": names.BACKFILL_PATTERN,
     "platform": names.GROUP_PATTERN,
     "rest": r".+",
 }

@@ -171,6 +171,18 @@ def span(first: Period, last: Period) -> Iterator[Period]:
         first = first.shift(1)
 
 
+def count(first: Period, last: Period) -> int:
+    """How many periods there are from `first` to `last`, both included, told at once; 0 if `last` is earlier."""
+    if last < first:
+        return 0
+    match first.cadence:
+        case Cadence.MONTHLY | Cadence.QUARTERLY:
+            months = (last.first.year - first.first.year) * 12 + last.first.month - first.first.month
+            return months // (1 if first.cadence is Cadence.MONTHLY else 3) + 1
+        case _:
+            return (last.first - first.first) // (first.shift(1).first - first.first) + 1
+
+
 def within(outer: Period, cadence: Cadence, zone: ZoneInfo) -> list[Period]:
     """All periods of `cadence` that end inside `outer`: after its start, at its end at the latest."""
     interval = outer.interval(zone)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from slipway.claim import Record
+from slipway.claim import Record, is_quiet
 from slipway.period import Cadence, Period, containing
 from slipway.run import RunId
 
@@ -26,7 +26,7 @@ SHARDS = 8
 #: How many periods of each model the board keeps, the newest ones.
 KEPT = 60
 #: The facts of a period's row, as its record's metadata and the board have them.
-FACTS = ("state", "run", "attempt", "at", "published", "used")
+FACTS = ("state", "run", "attempt", "at", "published", "used", "cause")
 #: Those that a period's incident adds.
 INCIDENT_FACTS = ("incident", "incident_at")
 
@@ -36,7 +36,8 @@ def facts(record: Record | None) -> Facts:
 
     `state` is the stage of an active run, else how the last one ended, `retracted` or `waived`; `run` and `published`
     are the ends of run ids (`<key8>-<r>`) that follow model and period; `at` is when the attempt began, or ended;
-    `used` is what the published run took (see `slipway.usage`).
+    `used` is what the published run took (see `slipway.usage`); `cause` is there for the active run of a
+    backfill alone: other runs go ahead of it.
     """
     if record is None:
         return {}
@@ -49,6 +50,8 @@ def facts(record: Record | None) -> Facts:
         state = (claim["ending"] or claim["stage"]) if claim else last["state"]
         at = claim["since"] if claim else last["at"]
         found |= {"state": str(state), "run": _tail(shown["run"]), "attempt": str(shown["attempt"]), "at": at}
+    if claim and is_quiet(claim.get("cause")):
+        found["cause"] = "backfill"
     for decided in ("retracted", "waived"):
         if record.get(decided) and not claim and not published:
             found |= {"state": decided, "at": record[decided]["at"]}

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
@@ -91,6 +91,7 @@ LinkUrl = Annotated[str, AfterValidator(_link_url)]
 Guid = Annotated[str, AfterValidator(_guid)]
 Name = Annotated[str, AfterValidator(_name)]
 Filesystem = Annotated[str, AfterValidator(_filesystem)]
+NodeHourPrice = Annotated[str, StringConstraints(pattern=r"^\d{1,6}(\.\d{1,6})? [A-Z]{3}$")]
 SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
 
 
@@ -155,6 +156,15 @@ class Settings(BaseSettings):
     readers: dict[Name, Guid] = Field(
         default_factory=dict,
         description="Reader names that definitions use, each with the object id of its Entra group, as a JSON object.",
+    )
+
+    backfill_runs: int = Field(
+        20, ge=1, le=1000, description="How many runs all backfills of this environment may have under way at once."
+    )
+    node_hour_prices: dict[str, NodeHourPrice] = Field(
+        default_factory=dict,
+        description='What an hour of one node costs, by compute target, as a JSON object: `{"cpu-cluster": "0.23 EUR"}`. '
+        "The estimates of backfills name no money without it.",
     )
 
     topic_url: TokenUrl | None = Field(

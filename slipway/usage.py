@@ -61,15 +61,24 @@ def used(
     `job` is its definition's job, `snapshot` the index of its snapshot; `awaited` and `written` are its receipts of
     await_job and write_manifest. What is not there counts nothing.
     """
-    compute = claim.get("compute") or job.get("compute") or (job.get("resources") or {}).get("instance_type")
     return Usage(
         seconds=(now - datetime.fromisoformat(claim["since"])).total_seconds(),
         job_seconds=_ran(awaited) if awaited else None,
-        nodes=int((job.get("resources") or {}).get("instance_count") or 1),
-        compute=_name(str(compute)),
+        nodes=nodes_of(job),
+        compute=compute_of(job, claim.get("compute")),
         input_bytes=snapshot["bytes"] if snapshot else 0,
         output_bytes=written["result"]["bytes"] if written else 0,
     )
+
+
+def compute_of(job: Mapping[str, Any], chosen: str | None = None) -> str:
+    """Where a job runs: the name of the compute target, or of the size of a serverless one; `chosen` in its place."""
+    return _name(str(chosen or job.get("compute") or (job.get("resources") or {}).get("instance_type")))
+
+
+def nodes_of(job: Mapping[str, Any]) -> int:
+    """How many nodes a job takes at once."""
+    return int((job.get("resources") or {}).get("instance_count") or 1)
 
 
 def _ran(awaited: Mapping[str, Any]) -> float:
