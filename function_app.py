@@ -6,6 +6,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities import (
+    advance_backfill,
     announce_outputs,
     assess_period,
     cancel_job,
@@ -36,8 +37,9 @@ from activities import (
     withdraw_rights,
     write_manifest,
 )
-from orchestrators import await_job, end_job, evaluate_period, run_model, stage_inputs, verify_outputs
+from orchestrators import await_job, drive_backfill, end_job, evaluate_period, run_model, stage_inputs, verify_outputs
 from triggers import (
+    backfills,
     commands,
     data_landed,
     history,
@@ -57,6 +59,7 @@ from triggers import (
 )
 
 TRIGGERS = (
+    backfills,
     data_landed,
     job_changed,
     reconcile,
@@ -74,8 +77,9 @@ TRIGGERS = (
     pages,
     page_changes,
 )
-ORCHESTRATORS = (evaluate_period, run_model, stage_inputs, await_job, verify_outputs, end_job)
+ORCHESTRATORS = (evaluate_period, run_model, stage_inputs, await_job, verify_outputs, end_job, drive_backfill)
 ACTIVITIES = (
+    advance_backfill,
     announce_outputs,
     assess_period,
     cancel_job,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from slipway import clock, paths
@@ -22,6 +23,8 @@ from slipway.sweep import prefixes
 
 #: How often a listing is taken again until two agree; a folder that never rests is asked for again later.
 LOOKS = 4
+#: How many publications are read at a time.
+READERS = 8
 MIB = 1 << 20
 
 
@@ -50,12 +53,23 @@ def assess_inputs(
 
 def look_at_inputs(definition: Definition, period: Period, found: Released | None) -> Readiness:
     """The readiness of a period, as one look at its inputs shows it."""
-    wants = wanted(definition, period)
-    listings = list_folders(want.folder for want in wants if want.folder)
-    producers = {(want.producer[0], want.period) for want in wants if want.producer and want.period}
-    publications = {(model, read): publication(model, read) for model, read in producers}
-    first_released_at = found.first_released_at if found else None
-    return assess(definition, period, listings, publications, clock.now(), first_released_at)
+    [(_, readiness)] = look_at_all(definition, [period], found)
+    return readiness
+
+
+def look_at_all(
+    definition: Definition, periods: Sequence[Period], found: Released | None
+) -> Iterator[tuple[Period, Readiness]]:
+    """The readiness of each of the periods, as one look at all their inputs shows it: what they share is seen once."""
+    wants = [want for period in periods for want in wanted(definition, period)]
+    listings = list_folders({want.folder for want in wants if want.folder})
+    producers = list({(want.producer[0], want.period) for want in wants if want.producer and want.period})
+    with ThreadPoolExecutor(READERS) as pool:
+        read = pool.map(lambda pair: publication(*pair), producers)
+        publications = dict(zip(producers, read, strict=True))
+    first_released_at, now = found.first_released_at if found else None, clock.now()
+    for period in periods:
+        yield period, assess(definition, period, listings, publications, now, first_released_at)
 
 
 def list_folders(folders: Iterable[Folder]) -> dict[Folder, Listing]:

@@ -35,6 +35,23 @@ async def wake(client: df.DurableOrchestrationClient, model: str, period: Period
         return False
 
 
+def driver_id(backfill: str) -> str:
+    """The instance that drives a backfill: a singleton for each."""
+    return f"backfill--{backfill}"
+
+
+async def wake_backfill(client: df.DurableOrchestrationClient, backfill: str) -> bool:
+    """As `wake`, for the driver of a backfill."""
+    instance = driver_id(backfill)
+    try:
+        return await start(client, "drive_backfill", instance, {"backfill": backfill}) or (
+            await raise_event(client, instance, WAKE)
+        )
+    except Exception as error:
+        log.warning("%s was not woken: %r", backfill, error, extra={"action": "wake_failed"})
+        return False
+
+
 async def start(client: df.DurableOrchestrationClient, name: str, instance: str, ask: dict[str, object]) -> bool:
     """Start an instance; False if one of this id is running already, which the extension reports as an error's text.
 

@@ -8,17 +8,13 @@ the run is asked for by a request that is named after the backfill, so asking tw
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import groupby
 from typing import Any, Literal
-from urllib.parse import quote
 
 from slipway.claim import End, Record, Refused, remember, said, was_asked
-from slipway.period import Period
-from slipway.selection import Only, spans
+from slipway.selection import Only, Standing, Verdict, verdict
 
 Entry = dict[str, Any]
 
@@ -26,10 +22,8 @@ Entry = dict[str, Any]
 ROUND = 4
 #: How often the start of a period's run is tried, and how long it rests in between; reconcile's pass asks again.
 TRIES, REST = 5, timedelta(minutes=1)
-#: How many failed periods an incident names.
-NAMED = 20
-#: How much of a text a record keeps for each of a thousand periods, and a listing of each backfill.
-LONGEST_WHY, LONGEST_SHOWN = 200, 160
+#: How much of a text a record keeps for each of a thousand periods.
+LONGEST_WHY = 200
 
 
 class State(StrEnum):
@@ -88,7 +82,7 @@ def new(id: str, facts: Mapping[str, Any], cause: Mapping[str, Any], now: dateti
         "canceled": None,
         "planned_at": None,
         "ended_at": None,
-        "alarm": False,
+        "alarm": None,
         "asked": [],
     }
 
@@ -183,7 +177,9 @@ def _stopped(entry: Entry) -> Entry:
 # What becomes of it
 
 
-def progress(record: Record | None, outcomes: Mapping[str, Entry], share: int, held: str | None, now: datetime) -> Any:
+def progress(
+    record: Record | None, outcomes: Mapping[str, Entry], share: int, held: str | None, now: datetime
+) -> Record | None:
     """The record after a step of its driver; None if there is none.
 
     `outcomes`: what was found of periods that are under way. `share`: how many runs it may have under way, 0 while it
@@ -196,15 +192,22 @@ def progress(record: Record | None, outcomes: Mapping[str, Entry], share: int, h
     periods = {**record["periods"], **found}
     if record["state"] == State.CANCELED:
         periods = {text: _stopped(entry) for text, entry in periods.items()}
+    record = {**record, "periods": periods, "alarm": _alarm(record, periods)}
     if record["state"] not in (State.RUNNING, State.PAUSED):
-        return {**record, "periods": periods}
+        return record
     if record["state"] == State.RUNNING:
         room = min(ROUND, max(0, share - len(own({"periods": periods}))))
         for text in next_in_turn({**record, "periods": periods}, now)[:room]:
             periods[text] = kept({**periods[text], "state": Of.STARTING, "why": None, "again_at": None})
     if any(entry["state"] in (*WAITING, *UNDER_WAY) for entry in periods.values()):
-        return {**record, "periods": periods, "held": held}
-    return {**record, "periods": periods, "state": State.FINISHED, "held": None, "ended_at": now.isoformat()}
+        return {**record, "held": held}
+    return {**record, "state": State.FINISHED, "held": None, "ended_at": now.isoformat()}
+
+
+def _alarm(record: Record, periods: Mapping[str, Entry]) -> str | None:
+    """The period whose failure was seen first: its incident is about that one, so that it is told once."""
+    seen: str | None = record["alarm"]
+    return seen or min(failed({"periods": periods}), default=None)
 
 
 def next_in_turn(record: Record, now: datetime) -> list[str]:
@@ -243,21 +246,31 @@ def settled(entry: Entry, record: Mapping[str, Any] | None, only: Only) -> Entry
     claim, last, published = (record[name] if record else None for name in ("claim", "last", "published"))
     if claim and claim["run"] == run:
         return entry
-    if entry.get("joined") and only is not Only.ALL:
+    if (entry.get("joined") and only is not Only.ALL) or not (claim or last):
         return kept({**entry, "state": Of.PENDING, "joined": None})
     if published and published["run"] == run:
         return kept({**entry, "state": Of.PUBLISHED, "joined": None})
     if claim:  # another came after it
         return {**entry, "run": claim["run"], "joined": True}
-    if last is None:
-        return kept({**entry, "state": Of.PENDING, "joined": None})
-    match last["state"]:
-        case End.SUCCEEDED:
-            return kept({**entry, "state": Of.PUBLISHED, "run": last["run"], "joined": None})
-        case End.SUPERSEDED:
-            return tried({**entry, "run": None}, "its inputs changed while they were staged")
-        case state:
-            return kept({**entry, "state": Of(state), "run": last["run"]})
+    assert last is not None, "there was a run"
+    if last["state"] == End.SUPERSEDED:
+        return tried({**entry, "run": None}, "its inputs changed while they were staged")
+    ends = {End.SUCCEEDED: Of.PUBLISHED, End.FAILED: Of.FAILED, End.CANCELED: Of.CANCELED}
+    return kept({**entry, "state": ends[End(last["state"])], "run": last["run"]})
+
+
+def turn(entry: Entry, record: Mapping[str, Any] | None, only: Only, version: str) -> Entry | None:
+    """What comes of a period whose turn it is, by its record, without a run of its own; None if it needs one."""
+    standing = Standing.of_record(record)
+    judged, why = verdict(only, standing, version)
+    if judged is Verdict.WANTED:
+        return None
+    if judged is Verdict.ACTIVE:
+        return kept({**entry, "state": Of.ACTIVE, "run": standing.active, "joined": True})
+    if judged is Verdict.SKIPPED:
+        return kept({**entry, "state": Of.SKIPPED, "why": why})
+    awaited = record and record["published"] and record["published"]["run"] == entry.get("run")
+    return kept({**entry, "state": Of.PUBLISHED if awaited else Of.GOOD, "why": None if awaited else why})
 
 
 def tried(entry: Entry, why: str, again_at: datetime | None = None) -> Entry:
@@ -289,115 +302,12 @@ def kept(entry: Entry) -> Entry:
 
 def is_open(record: Mapping[str, Any]) -> bool:
     """Whether it is still to be driven: planned, run, or seen to its end."""
-    if record["state"] in (State.PLANNING, State.RUNNING):
+    if record["state"] in (State.PLANNING, State.RUNNING) or (record["state"] == State.CANCELED and record["alarm"]):
         return True
     return any(entry["state"] in UNDER_WAY for entry in record["periods"].values())
-
-
-def counts(record: Mapping[str, Any]) -> dict[str, int]:
-    """How many periods stand where; they add up to all of them."""
-    found = Counter(str(entry["state"]) for entry in record["periods"].values())
-    return {str(state): found[state] for state in Of if found[state]}
 
 
 def failed(record: Mapping[str, Any]) -> list[str]:
     """The periods that failed, but for those of runs that others started, which have incidents of their own."""
     entries: Mapping[str, Entry] = record["periods"]
     return [text for text, entry in entries.items() if entry["state"] == Of.FAILED and not entry.get("joined")]
-
-
-def alarm(record: Mapping[str, Any]) -> str | None:
-    """What its one incident says; None where there is nothing to say. Constant while it runs, whatever else fails."""
-    texts = sorted(failed(record))
-    if not texts or record["state"] == State.CANCELED:
-        return None
-    if record["state"] != State.FINISHED:
-        return f"Periods fail; the first to be seen was among {len(record['periods'])}. It goes on with the others."
-    more = f" and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
-    return f"{len(texts)} of {len(record['periods'])} periods failed: {', '.join(texts[:NAMED])}{more}."
-
-
-# Beside others
-
-
-def admitted(register: Record | None, record: Record) -> Record:
-    """The register of what is under way, with this backfill. Raises Refused for a period that another one has.
-
-    `active` of the refusal is the other's id. Until it stands here nothing of a backfill starts.
-    """
-    known: dict[str, Any] = dict((register or {}).get("started", {}))
-    mine = _spans(record)
-    for id_, other in known.items():
-        if id_ == record["backfill"] or other["model"] != record["model"]:
-            continue
-        if shared := _shared(mine, [(a, b) for a, b in other["spans"]]):
-            raise Refused(f"{id_} is under way with {shared} of {record['model']}", id_)
-    known[record["backfill"]] = {
-        "model": record["model"],
-        "spans": [list(row) for row in mine],
-        "parallel": record["parallel"],
-        "runs": record["state"] == State.RUNNING,
-        "at": record["started"]["at"] if record["started"] else record["at"],
-    }
-    return {"schema": 1, "started": known}
-
-
-def dismissed(register: Record | None, id: str) -> Record | None:  # noqa: A002
-    """The register without a backfill that has ended; None where it is not in it."""
-    known = (register or {}).get("started", {})
-    if id not in known:
-        return None
-    return {"schema": 1, "started": {name: one for name, one in known.items() if name != id}}
-
-
-def shares(register: Record | None, limit: int) -> dict[str, int]:
-    """How many runs each backfill may have under way, `limit` in all: one by one, in turn, up to what each asks for.
-
-    Whoever came first has the first; one that is paused has none.
-    """
-    known = (register or {}).get("started", {})
-    left = {id_: one["parallel"] for id_, one in sorted(known.items(), key=lambda item: item[1]["at"]) if one["runs"]}
-    given = dict.fromkeys(known, 0)
-    while limit > 0 and any(left.values()):
-        for id_ in [id_ for id_, wanted in left.items() if wanted][:limit]:
-            given[id_] += 1
-            left[id_] -= 1
-            limit -= 1
-    return given
-
-
-def _spans(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    periods = sorted(Period.parse(text) for text in record["periods"])
-    return [(str(first), str(last)) for first, last in spans(periods)]
-
-
-def _shared(mine: Sequence[tuple[str, str]], others: Iterable[tuple[str, str]]) -> str | None:
-    """The first period that lies in both; texts of one cadence are ordered like their periods."""
-    for first, last in others:
-        for begin, end in mine:
-            if Period.parse(first).cadence is Period.parse(begin).cadence and begin <= last and first <= end:
-                return max(first, begin)
-    return None
-
-
-# What people see
-
-
-def index(record: Mapping[str, Any]) -> dict[str, str]:
-    """What a listing of the backfills shows of one: a row, as ASCII texts that fit into a blob's metadata."""
-    periods = sorted(record["periods"])
-    numbers = ",".join(f"{name}:{number}" for name, number in counts(record).items())
-    facts = {
-        "model": record["model"],
-        "state": str(record["state"]),
-        "only": record["only"],
-        "first": periods[0],
-        "last": periods[-1],
-        "counts": numbers,
-        "by": quote(record["by"]),
-        "reason": quote(record["reason"][:LONGEST_SHOWN]),
-        "at": record["at"],
-        "open": "yes" if is_open(record) else "no",
-    }
-    facts |= {"ended": record["ended_at"]} if record["ended_at"] else {}
-    return facts | ({"alarm": "yes"} if record["alarm"] else {})

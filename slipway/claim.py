@@ -574,7 +574,6 @@ def index(record: Record) -> dict[str, str]:
 
     `open`: 'claim' while a run is active, 'no' when there is nothing to do, else 'yes'. `ask`: when to ask again.
     `failed`: 'yes' if the attempt that ended last failed, so that an incident is open; 'quiet' if none is needed.
-    `version`: of what is published, else of the run that ended last.
     """
     claim = record["claim"]
     asks = [] if claim is None else [claim["deadline"]] if claim["token"] else [_unheard(claim).isoformat()]
@@ -585,8 +584,6 @@ def index(record: Record) -> dict[str, str]:
     facts = {"open": "claim" if claim else "no" if done else "yes"}
     if record["last"] and record["last"]["state"] == End.FAILED and not record["waived"]:
         facts["failed"] = "quiet" if is_quiet(record["last"].get("cause")) else "yes"
-    if of := record["published"] or record["last"]:
-        facts["version"] = of["version"]
     return {**facts, "ask": min(asks)} if asks else facts
 
 

@@ -1,4 +1,4 @@
-"""Which periods a backfill is for: the range or the list that a person names, and what is to be done about each. Pure."""
+"""Which periods a backfill is for: the range or list that a person names, and what is to be done about each. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 from slipway.claim import End
@@ -72,9 +73,14 @@ class Standing:
             waived=record["waived"] is not None,
         )
 
+    @property
+    def index(self) -> dict[str, str]:
+        """What a listing shows of it beside `claim.index` and `rollup.facts`."""
+        return {"version": self.version} if self.version else {}
+
     @classmethod
     def of_listing(cls, state: Mapping[str, str], model: str, period: Period) -> Standing:
-        """As the metadata of its record have it (see `claim.index` and `rollup.facts`)."""
+        """As the metadata of its record have it (see `index`, `claim.index` and `rollup.facts`)."""
         active = RunId.parse(f"{model}--{period}--{state['run']}").text if state.get("open") == "claim" else None
         return cls(
             active=active,
@@ -124,7 +130,7 @@ def listed(definition: Definition, texts: Sequence[str], now: datetime) -> list[
             f"{len(texts)} periods are named, and a backfill is for {MOST} at most: plan several.",
         )
     periods = sorted(definition.period(text) for text in texts)
-    for period, next_ in zip(periods, periods[1:], strict=False):
+    for period, next_ in pairwise(periods):
         if period == next_:
             raise SelectionError("A period stands twice", f"{period} is named twice: name it once.")
     for period in periods:

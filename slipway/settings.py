@@ -163,8 +163,8 @@ class Settings(BaseSettings):
     )
     node_hour_prices: dict[str, NodeHourPrice] = Field(
         default_factory=dict,
-        description='What an hour of one node costs, by compute target, as a JSON object: `{"cpu-cluster": "0.23 EUR"}`. '
-        "The estimates of backfills name no money without it.",
+        description='What an hour of one node costs, by compute target, as a JSON object: `{"cpu": "0.23 EUR"}`. '
+        "Without it the estimates of backfills name no money.",
     )
 
     topic_url: TokenUrl | None = Field(

@@ -111,11 +111,11 @@ def operator(request: func.HttpRequest) -> Principal:
     return principal
 
 
-def body(request: func.HttpRequest, shape: type[Body]) -> Body:
-    """The request's body, checked. Raises 400 or 413 with what is wrong and where."""
+def body(request: func.HttpRequest, shape: type[Body], largest: int = LARGEST_BODY) -> Body:
+    """The request's body, checked; `largest` in bytes. Raises 400 or 413 with what is wrong and where."""
     raw = request.get_body()
-    if len(raw) > LARGEST_BODY:
-        raise Problem(413, "Body too large", f"The body has {len(raw)} bytes; at most {LARGEST_BODY} are read.")
+    if len(raw) > largest:
+        raise Problem(413, "Body too large", f"The body has {len(raw)} bytes; at most {largest} are read.")
     try:
         document = json.loads(raw, object_pairs_hook=_members)
     except (ValueError, RecursionError) as error:

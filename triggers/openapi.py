@@ -21,6 +21,7 @@ _PATHS = {
     "model": "A model's name.",
     "period": "A period of the model's cadence, such as 2024-01-05, 2024-W05, 2024-01 or 2024-Q1.",
     "run": "A run's id.",
+    "backfill": "A backfill's id.",
 }
 _PROBLEMS = {
     400: "A name, a filter or the body is malformed.",
@@ -28,6 +29,7 @@ _PROBLEMS = {
     403: "The operator's role is missing.",
     404: "Nothing of this name is known.",
     409: "What is there does not allow the change.",
+    412: "It has changed since the ETag that If-Match names.",
     413: "The body is too large.",
     415: "A change is sent as application/json.",
     422: "The Idempotency-Key belongs to another request.",
@@ -36,6 +38,7 @@ _PROBLEMS = {
 #: What the platform's authentication may answer by itself, in a form of its own.
 PLATFORMS = 401
 _FOR_CHANGES = (403, 409, 413, 415, 422)
+_CONDITIONAL = 412
 
 
 _PROBLEM = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}}
@@ -91,6 +94,9 @@ def _described(operation: Operation) -> dict[str, Any]:
         key = {"type": "string", "minLength": 1, "maxLength": 200}
         words = "The same key and words read the same answer back."
         parameters.append({"name": "Idempotency-Key", "in": "header", "description": words, "schema": key})
+    if operation.conditional:
+        words = "The ETag that was read: refused, 412, if it has changed since."
+        parameters.append({"name": "If-Match", "in": "header", "description": words, "schema": {"type": "string"}})
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
@@ -103,7 +109,7 @@ def _described(operation: Operation) -> dict[str, Any]:
             **{
                 str(status): {"description": words, **({} if status == PLATFORMS else _PROBLEM)}
                 for status, words in _PROBLEMS.items()
-                if changes or status not in _FOR_CHANGES
+                if (changes or status not in _FOR_CHANGES) and (operation.conditional or status != _CONDITIONAL)
             },
         },
     }

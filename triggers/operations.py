@@ -8,9 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from slipway.backfill import Of, State
 from slipway.rollup import KEPT
 from triggers import paging, shapes
 from triggers.api import Reasoned
+from triggers.backfills import Cancellation, NewBackfill
 from triggers.choices import NewRun, Resumption
 from triggers.commands import NewPublication
 
@@ -33,6 +35,11 @@ class Operation:
     status: int = 200
     query: Query = field(default_factory=dict)
 
+    @property
+    def conditional(self) -> bool:
+        """Whether it takes an If-Match."""
+        return self.body is not None and self.path.startswith("backfills/")
+
 
 _PAGE: Query = {
     "limit": ("How many entries a page has.", {"type": "integer", "minimum": 1, "maximum": paging.MOST}),
@@ -50,6 +57,13 @@ _SEARCH: Query = {
     **_PAGE,
 }
 _STATUS: Query = {"status": ("Which incidents.", {"enum": ["open", "resolved", "all"]}), **_PAGE}
+
+_BACKFILLS: Query = {
+    "model": ("Of this model.", TEXT),
+    "state": ("In this state.", {"enum": [state.value for state in State]}),
+    **_PAGE,
+}
+_OF_BACKFILL: Query = {"state": ("Those in this state.", {"enum": [state.value for state in Of]}), **_PAGE}
 
 _PERIOD = "models/{model}/periods/{period}"
 
@@ -82,4 +96,21 @@ OPERATIONS = (
     Operation("pause_model", "POST", "models/{model}/pause", "Start no run by itself", shapes.Decided, Reasoned),
     Operation("unpause_model", "POST", "models/{model}/unpause", "Take a pause back", shapes.Decided, Reasoned),
     Operation("reopen_period", "POST", f"{_PERIOD}/reopen", "Take a waiver back", shapes.Decided, Reasoned),
+    Operation("get_backfills", "GET", "backfills", "Search backfills", shapes.Backfills, query=_BACKFILLS),
+    Operation("get_backfill", "GET", "backfills/{backfill}", "A backfill", shapes.Backfill),
+    Operation(
+        "get_backfill_periods",
+        "GET",
+        "backfills/{backfill}/periods",
+        "A backfill's periods",
+        shapes.BackfillPeriods,
+        query=_OF_BACKFILL,
+    ),
+    Operation(
+        "plan_backfill", "POST", "models/{model}/backfills", "Plan a backfill", shapes.Backfill, NewBackfill, 202
+    ),
+    Operation("start_backfill", "POST", "backfills/{backfill}/start", "Start it", shapes.Backfill, Reasoned, 202),
+    Operation("pause_backfill", "POST", "backfills/{backfill}/pause", "Pause it", shapes.Backfill, Reasoned, 202),
+    Operation("resume_backfill", "POST", "backfills/{backfill}/resume", "Go on", shapes.Backfill, Reasoned, 202),
+    Operation("cancel_backfill", "POST", "backfills/{backfill}/cancel", "End it", shapes.Backfill, Cancellation, 202),
 )

@@ -38,6 +38,7 @@ from slipway.failure import Failure, Kind
 from slipway.incident import ASKING, raised, resolved
 from slipway.settings import settings
 from slipway.subject import Subject
+from triggers.backfill_watch import tend_backfills
 from triggers.survey import Pair, Survey, look_around, tend_board
 
 bp = df.Blueprint()
@@ -83,6 +84,7 @@ async def reconcile(timer: func.TimerRequest, client: df.DurableOrchestrationCli
     spent = Spent()
     try:
         await ask_all(survey, client, spent)
+        await tend_backfills(survey, client)
     finally:
         await asyncio.to_thread(close_pass, survey, spent, started)
 

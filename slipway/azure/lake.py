@@ -37,11 +37,12 @@ from azure.storage.filedatalake import DataLakeServiceClient
 from azure.storage.filedatalake import ExponentialRetry as DataLakeRetry
 from requests.adapters import HTTPAdapter
 
-from slipway import claim, incident, paths, rollup
+from slipway import backfill_view, claim, incident, paths, rollup
 from slipway.azure.credential import credential
 from slipway.azure.failures import failure_of
 from slipway.failure import Failed, Failure, Kind
 from slipway.period import Period
+from slipway.selection import Standing
 from slipway.settings import Settings, settings
 from slipway.subject import Subject
 
@@ -406,6 +407,15 @@ class Lake:
             self._show(about.model, about.period, rollup.incident_facts(changed), rollup.INCIDENT_FACTS)
         return changed
 
+    def backfill_at(self, id: str) -> tuple[dict[str, Any] | None, datetime]:  # noqa: A002 - the field's word
+        """The record of a backfill, or None where there is none, and the lake's own time."""
+        seen, now = self.control.read_at(paths.backfill(id))
+        return seen.data if seen else None, now
+
+    def change_backfill(self, id: str, change: Change) -> dict[str, Any]:  # noqa: A002 - the field's word
+        """Change the record of a backfill (see `slipway.backfill`) and return it as it then stands."""
+        return self.control.update(paths.backfill(id), change, backfill_view.index)
+
     def list_attempt(self, row: dict[str, Any]) -> None:
         """Enter an attempt into the list of the hour in which it began (see `slipway.rollup`)."""
         path = paths.attempts(rollup.hour_of(row["began_at"]))
@@ -420,7 +430,7 @@ class Lake:
 
 def _period_index(record: dict[str, Any]) -> dict[str, str]:
     """What a listing shows of a period's record: for the reconciler, and for people."""
-    return claim.index(record) | rollup.facts(record)
+    return claim.index(record) | rollup.facts(record) | Standing.of_record(record).index
 
 
 def _incident_index(told: dict[str, Any]) -> dict[str, str]:

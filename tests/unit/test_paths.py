@@ -48,7 +48,10 @@ FOLDER = f"flight-delay/2013-01/{RUN}"
         (paths.request("R-1"), "requests/R-1.json"),
         (paths.model_state("flight-delay"), "models/flight-delay.json"),
         (paths.incident(Subject.of_period("flight-delay", RUN.period)), "incidents/flight-delay/2013-01.json"),
-        (paths.incident(Subject.of_backfill("flight-delay", "B-1")), "incidents/_backfills/flight-delay/B-1.json"),
+        (
+            paths.incident(Subject.of_backfill("flight-delay", "bf-0123456789")),
+            "incidents/_backfills/flight-delay/bf-0123456789.json",
+        ),
         (paths.incident(Subject.of_platform("event-path-silent")), "incidents/_platform/event-path-silent.json"),
     ],
 )

@@ -7,7 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway import paths
+<<<<<<< HEAD
 from slipway.names import GROUP_PATTERN, MODEL_PATTERN, REQUEST_PATTERN, InvalidName
+=======
+from slipway.names import BACKFILL_PATTERN, GROUP_PATTERN, MODEL_PATTERN
+>>>>>>> e771711 (Backfills: planned, started, paused, resumed, canceled over HTTP, and driven through restarts)
 from slipway.subject import Subject
 from tests.unit.test_run import runs
 
@@ -15,7 +19,7 @@ models = st.from_regex(MODEL_PATTERN, fullmatch=True) | st.sampled_from(["backfi
 subjects = (
     runs.map(lambda run: Subject.of_period(run.model, run.period))
     | st.builds(lambda model, run: Subject.of_period(model, run.period), models, runs)
-    | st.builds(Subject.of_backfill, models, st.from_regex(REQUEST_PATTERN, fullmatch=True))
+    | st.builds(Subject.of_backfill, models, st.from_regex(BACKFILL_PATTERN, fullmatch=True))
     | st.builds(Subject.of_platform, st.from_regex(GROUP_PATTERN, fullmatch=True))
 )
 
