@@ -33,6 +33,7 @@ def yard(tmp_path_factory: pytest.TempPathFactory, authority: Path, sink: Sink) 
 
 
 def day(number: int) -> str:
+    """A day of January."""
     return f"2024-01-{number:02}"
 
 
@@ -55,10 +56,12 @@ def planned(yard: Yard, model: str, last: int, key: str | None = None, **asked: 
 
 
 def said(yard: Yard, backfill: str, what: str, **more: Any) -> tuple[int, dict[str, Any]]:
+    """Ask for a change of a backfill: status and answer."""
     return yard.call("POST", f"backfills/{backfill}/{what}", {**REASON, **more})
 
 
 def periods(yard: Yard, backfill: str) -> dict[str, dict[str, Any]]:
+    """Its periods, by name."""
     rows = yard.get(f"backfills/{backfill}/periods?limit=500")["periods"]
     return {row["period"]: row for row in rows}
 
@@ -291,7 +294,10 @@ def test_lists_and_strangers(yard: Yard) -> None:
     whole = yard.get("backfills?model=outdated")
     assert page["backfills"] + rest["backfills"] == whole["backfills"]
     backfill = whole["backfills"][0]["backfill"]
-    assert [row["period"] for row in yard.get(f"backfills/{backfill}/periods?state=good")["periods"]] == [day(1), day(2)]
+    assert [row["period"] for row in yard.get(f"backfills/{backfill}/periods?state=good")["periods"]] == [
+        day(1),
+        day(2),
+    ]
     status, problem = yard.call("POST", f"backfills/{backfill}/cancel", REASON, {"If-Match": '"0123"'})
     assert (status, problem["title"]) == (412, "The backfill has changed")
     assert yard.call("POST", f"backfills/{backfill}/cancel", REASON, {"If-Match": problem["etag"]})[0] == 202
