@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slipway.names import InvalidName, group_name, model_name, request_id, shown
+from slipway.names import InvalidName, backfill_id, group_name, model_name, shown
 from slipway.period import Period, PeriodError
 
 
@@ -47,7 +47,7 @@ class Subject:
         try:
             if first == "backfill" and "--" in rest:
                 model, _, backfill = rest.partition("--")
-                return cls.of_backfill(model_name(model), request_id(backfill))
+                return cls.of_backfill(model_name(model), backfill_id(backfill))
             return cls.of_period(model_name(first), Period.parse(rest))
         except PeriodError:
             if first == "platform":

@@ -293,7 +293,6 @@ class Incidents(Shape):
     next: str | None = Field(description="The cursor of the next page; null at the end.")
 
 
-<<<<<<< HEAD
 class Remedy(Shape):
     """A command that helps."""
 
@@ -336,7 +335,6 @@ class Acknowledged(Shape):
     links: dict[str, str]
 
 
-=======
 class BackfillRow(Shape):
     """A backfill at a glance."""
 
@@ -426,7 +424,6 @@ class BackfillPeriods(Shape):
     next: str | None = Field(description="The cursor of the next page; null at the end.")
 
 
->>>>>>> e771711 (Backfills: planned, started, paused, resumed, canceled over HTTP, and driven through restarts)
 class ProblemDocument(BaseModel):
     """What went wrong (RFC 9457)."""
 

@@ -7,11 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway import paths
-<<<<<<< HEAD
-from slipway.names import GROUP_PATTERN, MODEL_PATTERN, REQUEST_PATTERN, InvalidName
-=======
-from slipway.names import BACKFILL_PATTERN, GROUP_PATTERN, MODEL_PATTERN
->>>>>>> e771711 (Backfills: planned, started, paused, resumed, canceled over HTTP, and driven through restarts)
+from slipway.names import BACKFILL_PATTERN, GROUP_PATTERN, MODEL_PATTERN, InvalidName
 from slipway.subject import Subject
 from tests.unit.test_run import runs
 
