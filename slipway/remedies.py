@@ -28,6 +28,10 @@ def remedies(incident: Mapping[str, Any], environment: str | None = None) -> lis
 
 def _remedies(incident: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     about = Subject.of(incident)
+    if about.backfill is not None:
+        yield "see which periods failed, and why", f"backfill show {about.backfill}"
+        yield "if the others need not be run either", f"backfill cancel {about.backfill}"
+        return
     if about.period is None:
         yield "see all that is open", "incidents"
         return

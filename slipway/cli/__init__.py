@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import typer
 
+from slipway.cli import backfills
 from slipway.cli.changes import acknowledge, cancel, pause, publish, reopen, rerun, resume, retract, unpause, waive
 from slipway.cli.examples import epilog
 from slipway.cli.incidents import incidents
@@ -60,3 +61,7 @@ app = typer.Typer(
 for panel, commands in PANELS.items():
     for name, command in commands.items():
         app.command(name, rich_help_panel=panel, epilog=epilog(name))(command)
+group = typer.Typer(help="Plan, start and watch runs of many periods.", no_args_is_help=True)
+for name, command in backfills.COMMANDS.items():
+    group.command(name, epilog=epilog(f"backfill {name}"))(command)
+app.add_typer(group, name="backfill", rich_help_panel="Change")

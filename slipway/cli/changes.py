@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,8 +44,8 @@ def rerun(
 ) -> None:
     """Start a new run of a period: on fresh inputs and the released definition, or on earlier ones."""
     more = {"inputs": inputs, "definition": definition, **_given(compute=compute)}
-    told = _change(("models", model, "runs"), reason, key, env, as_json=as_json, period=period, **more)
-    _say(f"{told['run']} is started: slipway show {told['run']}", as_json=as_json)
+    told = change(("models", model, "runs"), reason, key, env, as_json=as_json, period=period, **more)
+    say(f"{told['run']} is started: slipway show {told['run']}", as_json=as_json)
 
 
 def resume(
@@ -57,38 +57,38 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Go on with a failed or canceled run as its next attempt, with the same inputs and definition."""
-    _change(("runs", run, "resume"), reason, key, env, as_json=as_json, **_given(compute=compute))
-    _say(f"{run} goes on: slipway show {run}", as_json=as_json)
+    change(("runs", run, "resume"), reason, key, env, as_json=as_json, **_given(compute=compute))
+    say(f"{run} goes on: slipway show {run}", as_json=as_json)
 
 
 def cancel(run: Run, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False) -> None:
     """Wish an active run ended. It is canceled once its job was seen ended."""
-    _change(("runs", run, "cancel"), reason, key, env, as_json=as_json)
-    _say(f"{run} will be canceled once its job has ended: slipway show {run}", as_json=as_json)
+    change(("runs", run, "cancel"), reason, key, env, as_json=as_json)
+    say(f"{run} will be canceled once its job has ended: slipway show {run}", as_json=as_json)
 
 
 def waive(
     model: Model, period: Period, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False
 ) -> None:
     """Decide that a period needs no run. Its incident is resolved, and nothing starts until it is reopened."""
-    told = _change(("models", model, "periods", period, "waive"), reason, key, env, as_json=as_json)
-    _say(f"{model} {period} is waived{_by(told['waived'])}", as_json=as_json)
+    told = change(("models", model, "periods", period, "waive"), reason, key, env, as_json=as_json)
+    say(f"{model} {period} is waived{_by(told['waived'])}", as_json=as_json)
 
 
 def reopen(
     model: Model, period: Period, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False
 ) -> None:
     """Take a waiver back, and ask at once what the period needs."""
-    _change(("models", model, "periods", period, "reopen"), reason, key, env, as_json=as_json)
-    _say(f"{model} {period} is open: slipway why {model} {period}", as_json=as_json)
+    change(("models", model, "periods", period, "reopen"), reason, key, env, as_json=as_json)
+    say(f"{model} {period} is open: slipway why {model} {period}", as_json=as_json)
 
 
 def retract(
     model: Model, period: Period, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False
 ) -> None:
     """Make what is published of a period invisible to its readers, for good; a new run may publish again."""
-    told = _change(("models", model, "periods", period, "retract"), reason, key, env, as_json=as_json)
-    _say(f"{model} {period} is retracted{_by(told['retracted'])}", as_json=as_json)
+    told = change(("models", model, "periods", period, "retract"), reason, key, env, as_json=as_json)
+    say(f"{model} {period} is retracted{_by(told['retracted'])}", as_json=as_json)
 
 
 def publish(
@@ -101,32 +101,32 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish again what an earlier run gave: outputs that were superseded or retracted. No job runs."""
-    _change(("models", model, "periods", period, "publish"), reason, key, env, as_json=as_json, run=run)
-    _say(f"{run} will be published again: slipway show {run}", as_json=as_json)
+    change(("models", model, "periods", period, "publish"), reason, key, env, as_json=as_json, run=run)
+    say(f"{run} will be published again: slipway show {run}", as_json=as_json)
 
 
 def acknowledge(
     model: Model, period: Period, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False
 ) -> None:
     """Say that you are on the open incident of a period; the receiver of incidents is told."""
-    told = _change(("models", model, "periods", period, "incident", "acknowledge"), reason, key, env, as_json=as_json)
-    _say(f"The incident of {model} {period} is acknowledged{_by(told['acknowledged'])}", as_json=as_json)
+    told = change(("models", model, "periods", period, "incident", "acknowledge"), reason, key, env, as_json=as_json)
+    say(f"The incident of {model} {period} is acknowledged{_by(told['acknowledged'])}", as_json=as_json)
 
 
 def pause(model: Model, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False) -> None:
     """Let a model start no run by itself; what is active goes on, and people may start runs."""
-    told = _change(("models", model, "pause"), reason, key, env, as_json=as_json)
-    _say(f"{model} is paused{_by(told['paused'])}", as_json=as_json)
+    told = change(("models", model, "pause"), reason, key, env, as_json=as_json)
+    say(f"{model} is paused{_by(told['paused'])}", as_json=as_json)
 
 
 def unpause(model: Model, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False) -> None:
     """Take a pause back. Open periods are asked about within a pass of reconcile."""
-    _change(("models", model, "unpause"), reason, key, env, as_json=as_json)
-    _say(f"{model} is not paused any more", as_json=as_json)
+    change(("models", model, "unpause"), reason, key, env, as_json=as_json)
+    say(f"{model} is not paused any more", as_json=as_json)
 
 
-def _change(
-    way: tuple[str, ...], reason: str | None, key: str | None, env: str | None, *, as_json: bool, **more: str
+def change(
+    way: tuple[str, ...], reason: str | None, key: str | None, env: str | None, *, as_json: bool, **more: Any
 ) -> Document:
     """Send the request; with `as_json` its answer is printed."""
     with asking(env, as_json=as_json) as api:
@@ -156,6 +156,7 @@ def _by(decided: Document | None) -> str:
     return f", by {decided['by']} at {when(decided['at'])}: {decided['reason']}" if decided else ""
 
 
-def _say(words: str, *, as_json: bool) -> None:
+def say(words: str, *, as_json: bool) -> None:
+    """Print a line about what was changed, for people."""
     if not as_json:
         console().print(text(words))

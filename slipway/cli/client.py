@@ -83,7 +83,7 @@ class Client:
         given = {name: value for name, value in query.items() if value is not None}
         return self._ask("GET", address(*way) + (f"?{urlencode(given)}" if given else ""))
 
-    def post(self, *way: str, body: Mapping[str, str], key: str | None = None) -> Document:
+    def post(self, *way: str, body: Mapping[str, Any], key: str | None = None) -> Document:
         """Ask for a change, once, under the given Idempotency-Key or one of its own. Raises Refused or Unreachable."""
         name = key or str(uuid.uuid4())
         try:
@@ -103,7 +103,7 @@ class Client:
                 return
 
     def _ask(
-        self, method: str, path: str, body: Mapping[str, str] | None = None, more: Mapping[str, str] | None = None
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, more: Mapping[str, str] | None = None
     ) -> Document:
         url = f"{self.target.url}/api/{path}"
         data = json.dumps(body).encode() if body is not None else None

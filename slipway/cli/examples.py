@@ -29,6 +29,17 @@ EXAMPLES = {
     "acknowledge": ('slipway acknowledge shop-revenue 2025-03-05 --reason "I call the owner of the source"',),
     "pause": ('slipway pause shop-revenue --reason "the source is being moved"',),
     "unpause": ('slipway unpause shop-revenue --reason "it was moved"',),
+    "backfill plan": (
+        "slipway backfill plan shop-revenue --from 2025-01-01 --to 2025-03-31 --parallel 4",
+        'slipway backfill plan shop-revenue --period 2025-01-05 --only all --start --reason "a new price list"',
+    ),
+    "backfill start": ("slipway backfill start bf-3f9a1c20de",),
+    "backfill list": ("slipway backfill list --model shop-revenue", "slipway backfill list --state running --json"),
+    "backfill show": ("slipway backfill show bf-3f9a1c20de",),
+    "backfill watch": ("slipway backfill watch bf-3f9a1c20de --check",),
+    "backfill pause": ('slipway backfill pause bf-3f9a1c20de --reason "the cluster is needed"',),
+    "backfill resume": ("slipway backfill resume bf-3f9a1c20de",),
+    "backfill cancel": ('slipway backfill cancel bf-3f9a1c20de --runs finish --reason "wrong release"',),
 }
 
 

@@ -12,13 +12,22 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from slipway.cli import PANELS, app
+from slipway.cli import PANELS, app, backfills
 from slipway.cli.changes import asked_reason
 from slipway.cli.examples import EXAMPLES
 from slipway.cli.exits import Asked
 
-COMMANDS: Any = getattr(typer.main.get_command(app), "commands")  # noqa: B009 - a group's, which typer does not type
-ASKING = sorted({*PANELS["Look"], *PANELS["Change"]})
+#: All commands by name; those of a group as `group command`.
+TOP: Any = getattr(typer.main.get_command(app), "commands")  # noqa: B009 - a group's, which typer does not type
+COMMANDS: Any = {
+    name: command
+    for top, one in TOP.items()
+    for name, command in (
+        {f"{top} {inner}": two for inner, two in getattr(one, "commands", {}).items()} or {top: one}
+    ).items()
+}
+CHANGES = {*PANELS["Change"], *(f"backfill {name}" for name in ("plan", "start", "pause", "resume", "cancel"))}
+ASKING = sorted({*PANELS["Look"], *CHANGES, *(f"backfill {name}" for name in backfills.COMMANDS)})
 
 
 def test_every_command_over_the_api_has_an_example() -> None:
@@ -29,7 +38,9 @@ def test_every_command_over_the_api_has_an_example() -> None:
 @pytest.mark.parametrize("example", [one for examples in EXAMPLES.values() for one in examples])
 def test_an_example_is_understood_by_the_command_line(example: str) -> None:
     """It names the command, and arguments and options that it has."""
-    program, name, *arguments = shlex.split(example)
+    program, *words = shlex.split(example)
+    name = " ".join(words[: 2 if words[0] == "backfill" else 1])
+    arguments = words[name.count(" ") + 1 :]
 
     assert program == "slipway"
     assert example in EXAMPLES[name]
@@ -42,8 +53,8 @@ def test_every_command_over_the_api_has_json_and_an_environment(name: str) -> No
     options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
 
     assert {"--json", "--env"} <= options
-    assert ({"--reason", "--key"} <= options) == (name in PANELS["Change"])
-    assert EXAMPLES[name][0] in CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "150"}).output
+    assert ({"--reason", "--key"} <= options) == (name in CHANGES)
+    assert EXAMPLES[name][0] in CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "150"}).output
 
 
 @pytest.mark.parametrize(
@@ -83,7 +94,7 @@ def test_the_page_on_the_command_line_lists_its_commands_and_exit_codes() -> Non
     """All of them, and no others."""
     page = (Path(__file__).parents[2] / "docs/reference/cli.md").read_text(encoding="utf-8")
 
-    assert re.findall(r"^\| `slipway ([a-z]+)", page, re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^\| `slipway ([a-z]+(?<=backfill) [a-z]+|[a-z]+)", page, re.MULTILINE) == list(COMMANDS)
     assert re.findall(r"^\| (\d) \|", page, re.MULTILINE) == [str(int(code)) for code in Asked]
 
 

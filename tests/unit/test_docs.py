@@ -173,7 +173,8 @@ def _said(page: Path) -> Iterator[tuple[str, str]]:
             r"(?:^|[\s(;|])(make|slipway|(?:python -m )?localcloud)((?: [a-z]+)+)(?=$|[\s)`;<'\"])", span
         ):
             name, words = program.removeprefix("python -m "), rest.split()
-            grouped = name == "localcloud" and words[0] in ("clock", "events", "faults")
+            groups = {"localcloud": ("clock", "events", "faults"), "slipway": ("backfill",)}
+            grouped = words[0] in groups.get(name, ())
             if words[0] != "is":  # "localcloud is up", as it says itself
                 yield name, " ".join(words[: 2 if grouped else 1])
 
