@@ -19,7 +19,6 @@ from slipway.azure.lake import lake
 from slipway.catalog import Catalog, Released
 from slipway.due import due_at, expected_periods
 from slipway.period import Period
-from slipway.run import RunId
 from slipway.timing import Timing, expected, timing, usual
 from slipway.usage import Usage
 from triggers.api import Problem, answer, endpoint, reader
@@ -88,9 +87,9 @@ class Fleet:
             self.now = lake().control.read_at(paths.heartbeat())[1]
             self.catalog: Catalog = catalog.load(lake().control)
             self._rows: dict[str, Mapping[str, rollup.Facts]] = {}
+            self._takes: dict[str, timedelta | None] = {}
             for board in boards:
                 self._rows |= board.data["models"] if board else {}
-            self._usual = {name: usual(rows.values()) for name, rows in self._rows.items()}
 
     def board(self, columns: int) -> dict[str, Any]:
         """The grid."""
@@ -170,8 +169,14 @@ class Fleet:
             "released_at": found.released_at,
             "latest": self.row(found, latest) if latest else None,
             "incidents": sum("incident" in row for row in self._rows.get(name, {}).values()),
-            "usual_seconds": takes.total_seconds() if (takes := self._usual.get(name)) else None,
+            "usual_seconds": takes.total_seconds() if (takes := self._usual(name)) else None,
         }
+
+    def _usual(self, name: str) -> timedelta | None:
+        """How long a model's runs usually take."""
+        if name not in self._takes:
+            self._takes[name] = usual(self._rows.get(name, {}).values())
+        return self._takes[name]
 
     def _newest(self, found: Released, count: int) -> list[Period]:
         return list(islice(expected_periods(found.definition, self.now), count))
@@ -180,7 +185,7 @@ class Fleet:
         """A period at a glance."""
         name = found.definition.name
         facts = self._rows.get(name, {}).get(str(period), {})
-        return period_row(found, period, facts, self.now, self._usual.get(name))
+        return period_row(found, period, facts, self.now, self._usual(name))
 
 
 def periods_of(model: str, before: str | None, count: int) -> dict[str, Any]:
@@ -249,7 +254,8 @@ def period_row(
 
 
 def _whole(model: str, period: Period, tail: str | None) -> str | None:
-    return RunId.parse(f"{model}--{period}--{tail}").text if tail else None
+    """The id of a run whose end a list holds: not read back from text, of which a board has thousands."""
+    return f"{model}--{period}--{tail}" if tail else None
 
 
 def _released(known: Catalog, model: str) -> Released:

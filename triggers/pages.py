@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -31,8 +31,8 @@ from triggers.trend import trend
 bp = df.Blueprint()
 
 ASSETS = {"style.css": "text/css", "live.js": "text/javascript"}
-#: How many periods of each model the board shows: with 200 models the page stays below 200 KB.
-SHOWN = 7
+#: How many periods of each model the board shows at most, and what it may weigh, in bytes: people open it on a phone.
+SHOWN, HEAVIEST = 7, 195_000
 #: How many of a run's files a page shows.
 FILES = 50
 
@@ -43,12 +43,12 @@ FILES = 50
 async def page_board(request: func.HttpRequest) -> func.HttpResponse:
     """All models by period, cadence by cadence."""
     del request
-    board = await asyncio.to_thread(lambda: Fleet().board(SHOWN))
+    board, most = await asyncio.to_thread(_board)
     cadences: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in board["models"]:
         cadences[one["cadence"]].append({**one, "cells": {cell["period"]: cell for cell in one["periods"]}})
     columns = {
-        cadence: sorted({period for one in models for period in one["cells"]}, reverse=True)[:SHOWN]
+        cadence: sorted({period for one in models for period in one["cells"]}, reverse=True)[:most]
         for cadence, models in cadences.items()
     }
     kinds = [kind(cell)["class"] for one in board["models"] for cell in one["periods"]]
@@ -56,6 +56,20 @@ async def page_board(request: func.HttpRequest) -> func.HttpResponse:
     order = ("hourly", "daily", "weekly", "monthly", "quarterly")
     ordered = sorted(cadences.items(), key=lambda item: order.index(item[0]))
     return shown("board.html", here="/dashboard", twin="/api/board", cadences=ordered, columns=columns, totals=totals)
+
+
+def _board() -> tuple[dict[str, Any], int]:
+    """The board, and how many periods of each model it shows."""
+    fleet = Fleet()
+    most = columns_that_fit(fleet.catalog.models)
+    return fleet.board(most), most
+
+
+def columns_that_fit(names: Collection[str]) -> int:
+    """How many periods of models with these names the board shows: fewer, the more there are and the longer."""
+    letters = sum(map(len, names))
+    row, cell = 150 * len(names) + 2 * letters, 100 * len(names) + letters
+    return SHOWN if not names else max(1, min(SHOWN, (HEAVIEST - row) // cell))
 
 
 @bp.function_name("page_now")

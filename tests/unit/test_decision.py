@@ -440,7 +440,7 @@ def test_beside_a_claim_nothing_is_decided_but_about_that_claim(seen: Seen) -> N
     elif dead:
         assert decision.action in ("next_attempt", "give_up")
     else:
-        leftovers = ("end_jobs", "close_outputs", "open_incident", "resolve_incident")
+        leftovers = ("end_jobs", "close_outputs", "open_incident", "raise_incident", "resolve_incident")
         assert decision.action in ("wait", "start", *leftovers)
     if decision.action == "next_attempt":
         assert claim["automatic"] < seen.attempts
