@@ -189,7 +189,7 @@ def sent(incident: Incident | None, revision: int, status: str, *, taken: bool =
     if incident is None or revision == incident["sent"]["revision"]:
         return None
     if revision < incident["sent"]["revision"]:
-        told = {**incident["sent"], "status": status}
+        told = {**incident["sent"], "status": "open" if "open" in (status, incident["sent"]["status"]) else status}
         return {**incident, "revision": incident["revision"] + 1, "sent": told}
     return {**incident, "sent": {**incident["sent"], "revision": revision, "status": status}} if taken else None
 
