@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.durable_functions as df
@@ -15,6 +16,17 @@ from slipway.timeline import of_attempt
 
 #: The stories within a run that are instances of their own.
 STORIES = ("stage_inputs", "await_job", "verify_outputs", "end_job")
+#: The states in which an instance has ended; no other is ever purged.
+ENDED = (
+    df.OrchestrationRuntimeStatus.Completed,
+    df.OrchestrationRuntimeStatus.Failed,
+    df.OrchestrationRuntimeStatus.Terminated,
+    df.OrchestrationRuntimeStatus.Canceled,
+)
+#: Before any instance was created.
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+#: How long one purge may take, in seconds; what it has deleted by then is gone, the rest goes with the next.
+PURGE_SECONDS = 200.0
 log = logging.getLogger("slipway")
 
 
@@ -25,6 +37,29 @@ async def keep(client: df.DurableOrchestrationClient, run: RunId, attempt: int) 
         await asyncio.to_thread(lake().control.create, paths.engine_history(run, attempt), found)
     except Exception as error:
         log.warning("the history of %s was not kept: %r", run, error, extra={"action": "history_not_kept"})
+
+
+async def purge(client: df.DurableOrchestrationClient, until: datetime) -> int:
+    """Delete from the engine what was created before `until` and has ended; how many instances went.
+
+    The states are named: without any, the engine would take running ones too. Source: Durable Functions HTTP API,
+    Purge Instance Histories.
+    """
+    gone = await asyncio.wait_for(client.purge_instance_history_by(BEGINNING, until, list(ENDED)), PURGE_SECONDS)
+    return int(gone.instances_deleted)
+
+
+async def keep_ended(client: df.DurableOrchestrationClient, run: RunId, attempt: int) -> None:
+    """Keep what was not kept when the attempt ended, before it is purged. Raises where that cannot be done.
+
+    One that goes on is left to its end, and one that the engine does not know any more to its receipts.
+    """
+    if await asyncio.to_thread(lake().control.exists, paths.engine_history(run, attempt)):
+        return
+    status = await client.get_status(instance_id(run, attempt))
+    if status and status.instance_id and status.runtime_status in ENDED:
+        found = await read(client, run, attempt)
+        await asyncio.to_thread(lake().control.create, paths.engine_history(run, attempt), found)
 
 
 async def read(client: df.DurableOrchestrationClient, run: RunId, attempt: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from slipway.definition import json_schema
@@ -29,6 +30,8 @@ def settings_table() -> str:
         default = field.default
         if field.default_factory is not None:
             default = field.default_factory()  # type: ignore[call-arg]
+        if isinstance(default, BaseModel):
+            default = default.model_dump(mode="json")
         if default is PydanticUndefined:
             shown = "**required**"
         else:

@@ -189,6 +189,7 @@ def resume(
         raise Refused(f"{run} is not the last run of its period; ask for a new one")
     if last["state"] not in (End.FAILED, End.CANCELED):
         raise Refused(f"{run} {last['state']}: nothing is left to resume")
+    _still_has(record, run, "inputs")
     plan = {
         **last,
         "model": record["model"],
@@ -209,6 +210,8 @@ def ask(record: Record | None, request: str, plan: Mapping[str, Any], now: datet
     claim = _claim(record)
     if claim is not None and claim["run"] != plan["run"]:
         raise Refused(f"{claim['run']} is active", claim["run"])
+    if source := plan["cause"].get("inputs"):
+        _still_has(record, source, "inputs")
     reserved = reserve(record, plan, now)
     if claim is None and plan.get("chosen"):
         reserved["declined"] = {**reserved.get("declined", {}), **_passed_over(reserved, plan, plan["chosen"])}
@@ -493,6 +496,7 @@ def publish_again(record: Record | None, plan: Mapping[str, Any], now: datetime)
     _not_waived(record)
     if published and published["run"] == run:
         return record
+    _still_has(record, run, "outputs")
     if record["generation"] != plan["generation"]:
         raise Refused("something was published or retracted at this moment: look, and ask again")
     generation = record["generation"] + 1
@@ -538,6 +542,12 @@ def declined(record: Mapping[str, Any], fingerprint: str) -> str | None:
     return why
 
 
+def lost(record: Mapping[str, Any] | None, run: str, what: str) -> str | None:
+    """Since when a run's `inputs` or `outputs` are gone by retention (see `slipway.retention.mark`), if they are."""
+    since: str | None = (record or {}).get("gone", {}).get(run, {}).get(what)
+    return since
+
+
 def said(cause: Mapping[str, Any], now: datetime) -> Record:
     """Who decided, why, and when."""
     return {"by": cause["by"], "reason": cause["reason"], "at": now.isoformat()}
@@ -574,6 +584,7 @@ def index(record: Record) -> dict[str, str]:
 
     `open`: 'claim' while a run is active, 'no' when there is nothing to do, else 'yes'. `ask`: when to ask again.
     `failed`: 'yes' if the attempt that ended last failed, so that an incident is open; 'quiet' if none is needed.
+    `kept`: when retention looked, when it must look again ('-' for never), and a digest of the ages it went by.
     """
     claim = record["claim"]
     asks = [] if claim is None else [claim["deadline"]] if claim["token"] else [_unheard(claim).isoformat()]
@@ -584,6 +595,8 @@ def index(record: Record) -> dict[str, str]:
     facts = {"open": "claim" if claim else "no" if done else "yes"}
     if record["last"] and record["last"]["state"] == End.FAILED and not record["waived"]:
         facts["failed"] = "quiet" if is_quiet(record["last"].get("cause")) else "yes"
+    if looked := record.get("retention"):
+        facts["kept"] = f"{looked['at']} {looked['again'] or '-'} {looked['ages']}"
     return {**facts, "ask": min(asks)} if asks else facts
 
 
@@ -603,6 +616,11 @@ def _claim(record: Record | None) -> Record | None:
 def _not_active(record: Record) -> None:
     if claim := record["claim"]:
         raise Refused(f"{claim['run']} is active", claim["run"])
+
+
+def _still_has(record: Record | None, run: str, what: str) -> None:
+    if since := lost(record, run, what):
+        raise Refused(f"the {what} of {run} were deleted on {since[:10]}, by their age: ask for a new run")
 
 
 def _not_waived(record: Record) -> None:

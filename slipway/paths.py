@@ -67,6 +67,7 @@ LAYOUT: dict[Filesystem, dict[str, str]] = {
         "incident_of_platform": "incidents/_platform/{platform}.json",
         "listings": "listings/current.json",
         "heartbeat": "heartbeat/reconcile.json",
+        "retention": "retention/last.json",
         "request": "requests/{request}.json",
         "backfill": "backfills/{backfill}.json",
         "started_backfills": "backfills/started.json",
@@ -286,6 +287,11 @@ def listings() -> str:
 def heartbeat() -> str:
     """When reconcile last passed."""
     return _build("control", "heartbeat")
+
+
+def retention() -> str:
+    """What retention did last, and where it goes on."""
+    return _build("control", "retention")
 
 
 def board(number: int) -> str:

@@ -17,6 +17,8 @@ from pydantic import AfterValidator, Field, SecretStr, StringConstraints, Valida
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
+from slipway.retention import Ages
+
 PREFIX = "SLIPWAY_"
 #: Where an app on a desk answers: whom the command line asks, unless an environment is named.
 DESK_URL = "http://127.0.0.1:7071"
@@ -177,6 +179,12 @@ class Settings(BaseSettings):
     incident_secret: SigningKey | None = Field(
         None,
         description="Key that incidents are signed with (Standard Webhooks): whsec_ and base64 of 24 to 64 bytes.",
+    )
+
+    retention: Ages = Field(
+        default_factory=Ages,
+        description="How long each class is kept, as a JSON object; what is left out has its default. Days such as "
+        "`30d`, or `never`.",
     )
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from slipway import catalog, paths
 from slipway.azure.jobs import jobs
 from slipway.azure.lake import lake
 from slipway.catalog import Released
+from slipway.claim import lost
 from slipway.definition import Definition
 from slipway.failure import Failed
 from slipway.names import COMPUTE_PATTERN, VERSION_PATTERN, InvalidName
@@ -65,6 +66,9 @@ def choose(found: Released, period: Period, record: Mapping[str, Any] | None, as
     named = _named(found.definition.name, period, asked.inputs)
     earlier = named or (_earlier(period, record) if "same" in (asked.inputs, asked.definition) else None)
     source = earlier if asked.inputs != "fresh" else None
+    if source and (since := lost(record, source.text, "inputs")):
+        detail = f"What {source} staged was deleted on {since[:10]}, by its age; ask with fresh inputs."
+        raise Problem(409, "Inputs are gone", detail, run=source.text)
     definition = found.definition
     if asked.definition == "same":
         assert earlier is not None, "an earlier run was looked for"

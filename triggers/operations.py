@@ -64,6 +64,7 @@ _BACKFILLS: Query = {
     **_PAGE,
 }
 _OF_BACKFILL: Query = {"state": ("Those in this state.", {"enum": [state.value for state in Of]}), **_PAGE}
+_DRY_RUN: Query = {"dry_run": ("Whether to tell what would go.", {"enum": ["yes", "no"]})}
 
 _PERIOD = "models/{model}/periods/{period}"
 
@@ -83,6 +84,7 @@ OPERATIONS = (
     Operation("get_run_log", "GET", "runs/{run}/log", "The end of a job's log", shapes.Log),
     Operation("get_incidents", "GET", "incidents", "Incidents", shapes.Incidents, query=_STATUS),
     Operation("get_incident", "GET", "incidents/{key}", "An incident", shapes.IncidentDocument),
+    Operation("get_retention", "GET", "retention", "What is kept how long", shapes.Retention, query=_DRY_RUN),
     Operation("start_run_by_hand", "POST", "models/{model}/runs", "Start a run", shapes.Accepted, NewRun, 202),
     Operation("cancel_run", "POST", "runs/{run}/cancel", "Wish a run ended", shapes.Accepted, Reasoned, 202),
     Operation("resume_run", "POST", "runs/{run}/resume", "Go on with a run", shapes.Accepted, Resumption, 202),

@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -91,6 +91,15 @@ class Entry:
     copy_status: str | None = None
     is_directory: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Child:
+    """What lies in a folder: its own name, when it was last modified, whether it is a folder."""
+
+    name: str
+    modified: datetime
+    is_directory: bool
 
 
 class SourceChanged(Exception):
@@ -222,6 +231,16 @@ class Store:
         for found in self._blobs.walk_blobs(name_starts_with=prefix, delimiter="/"):
             yield found.name.rstrip("/")
 
+    def children(self, path: str) -> Sequence[Child]:
+        """What lies directly in a folder, by name; nothing where there is none."""
+        try:
+            return [
+                Child(found.name.rpartition("/")[2], found.last_modified.astimezone(UTC), bool(found.is_directory))
+                for found in self._paths.get_paths(path=path, recursive=False)
+            ]
+        except ResourceNotFoundError:
+            return []
+
     def exists(self, path: str) -> bool:
         """Whether a file or folder is there."""
         return bool(self._blobs.get_blob_client(path).exists())
@@ -231,6 +250,27 @@ class Store:
     def write(self, path: str, body: bytes) -> None:
         """Put a small file, over whatever is there."""
         self._blobs.get_blob_client(path).upload_blob(body, overwrite=True)
+
+    def remove(self, path: str, etag: str) -> bool:
+        """Delete a file that still has this ETag. False when it has another, or is gone."""
+        try:
+            self._blobs.get_blob_client(path).delete_blob(
+                etag=_quoted(etag), match_condition=MatchConditions.IfNotModified
+            )
+        except (ResourceNotFoundError, ResourceModifiedError):
+            return False
+        return True
+
+    def remove_folder(self, path: str) -> bool:
+        """Delete a folder with all in it, in one step. False when it was not there, or an earlier try did it.
+
+        Source: REST reference, Path - Delete: `recursive`; with an identity that owns the filesystem it is one request.
+        """
+        try:
+            self._paths.get_directory_client(path).delete_directory()
+        except ResourceNotFoundError:
+            return False
+        return True
 
     def sha256(self, path: str, etag: str) -> tuple[int, str]:
         """Read the file with this ETag; returns bytes received and SHA-256 in hex. A changed file is an error."""

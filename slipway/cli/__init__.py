@@ -18,6 +18,7 @@ from slipway.cli.links import open_links
 from slipway.cli.logs import logs
 from slipway.cli.rebuild import rebuild
 from slipway.cli.release import release
+from slipway.cli.retention import retention
 from slipway.cli.runs import runs
 from slipway.cli.schema import schema
 from slipway.cli.show import show
@@ -36,6 +37,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "logs": logs,
         "incidents": incidents,
         "open": open_links,
+        "retention": retention,
     },
     "Change": {
         "rerun": rerun,

@@ -121,7 +121,7 @@ def test_the_sample_for_a_desk_is_right(environment: pytest.MonkeyPatch) -> None
         environment.setenv(name, value)
 
     assert settings().readers.keys() == {"airline-analysts", "planning"}
-    read_by_host = {"SLIPWAY_RECONCILE_SCHEDULE"}
+    read_by_host = {"SLIPWAY_RECONCILE_SCHEDULE", "SLIPWAY_RETENTION_SCHEDULE"}
     assert ours.keys() - read_by_host <= {PREFIX + name.upper() for name in Settings.model_fields}
     assert not any("SECRET" in name or "Key=" in value for name, value in values.items())
 
