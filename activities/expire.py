@@ -10,6 +10,7 @@ from typing import Any
 
 from slipway import paths
 from slipway.azure.lake import Entry, lake
+from slipway.backfill import ENDED
 from slipway.claim import Record
 from slipway.names import InvalidName
 from slipway.paths import PathError
@@ -116,6 +117,10 @@ def _resolved(entry: Entry) -> datetime | None:
     return entry.modified if is_over else None
 
 
+def _ended(entry: Entry) -> datetime | None:
+    return entry.modified if entry.metadata.get("state") in ENDED else None
+
+
 def _hour(entry: Entry) -> datetime | None:
     try:
         place = paths.parse("control", entry.name)
@@ -126,6 +131,7 @@ def _hour(entry: Entry) -> datetime | None:
 
 CLASSES: dict[str, tuple[str, Aged]] = {
     "incidents": ("incidents/", _resolved),
+    "backfills": ("backfills/", _ended),
     "requests": ("requests/", lambda entry: entry.modified),
     "attempts": ("rollups/attempts/", _hour),
 }

@@ -58,6 +58,7 @@ class Ages(BaseModel):
     outputs: Age = timedelta(days=90)  #: output sets that were superseded, retracted, or never published
     records: Age = timedelta(days=730)  #: records of a run that is neither published nor the last of its period
     incidents: Age = timedelta(days=730)  #: resolved incidents, of which everybody was told
+    backfills: Age = timedelta(days=730)  #: backfills that finished or were canceled
     requests: Age = timedelta(days=30)  #: what an Idempotency-Key belongs to
     attempts: Age = timedelta(days=730)  #: the lists of attempts, by the hour
     history: Age = timedelta(days=30)  #: the engine's own history, kept beside the run by then
