@@ -39,6 +39,7 @@ from activities import (
 )
 from orchestrators import await_job, drive_backfill, end_job, evaluate_period, run_model, stage_inputs, verify_outputs
 from triggers import (
+    backfill_pages,
     backfills,
     commands,
     data_landed,
@@ -60,6 +61,7 @@ from triggers import (
 )
 
 TRIGGERS = (
+    backfill_pages,
     backfills,
     data_landed,
     job_changed,

@@ -60,20 +60,21 @@ def _facts(record: dict[str, Any]) -> dict[str, Any]:
     """The failure of the period that was seen to fail first, and what is to be done about all of them."""
     text = record["alarm"]
     entry, id_ = record["periods"][text], record["backfill"]
-    failure = _recorded(RunId.parse(entry["run"])) if entry.get("run") else None
-    if failure is None:
+    told = _recorded(RunId.parse(entry["run"])) if entry.get("run") else None
+    if told is None:
         why = entry.get("why") or "nobody wrote down why"
-        failure = Failure(Kind.SLIPWAY, "not-recorded", f"{text} failed: {why}").to_document()
+        told = Failure(Kind.SLIPWAY, "not-recorded", f"{text} failed: {why}").to_document()
     step = f"See which and why: slipway backfill show {id_}. Mend the cause, then plan another with --only failed."
-    return {**failure, "message": f"{alarm(record)} {text}: {failure['message']}", "first_step": step}
+    return {**told, "message": f"{alarm(record)} {text}: {told['message']}", "first_step": step}
 
 
 def _recorded(run: RunId) -> dict[str, Any] | None:
-    """Why the last attempt of a run failed; None where its record does not say."""
+    """Why the last attempt of a run failed, and in which step; None where its record does not say."""
     seen = lake().period(run.model, run.period)
     last = seen and seen["last"]
     if not last or last["run"] != run.text:
         return None
     ended = lake().control.read(paths.attempt_record(run, last["attempt"]))
-    found: dict[str, Any] | None = ended.data["failure"] if ended else None
-    return found
+    if ended is None or not ended.data["failure"]:
+        return None
+    return {**ended.data["failure"], "run": run.text, "attempt": last["attempt"], "step": ended.data["step"]}

@@ -72,6 +72,8 @@ def links(incident: Incident, base: str) -> dict[str, str]:
     found = {"incident": f"{base}/api/incidents/{about.key}"}
     if about.period is not None:
         found["period"] = f"{base}/dashboard/models/{about.model}/periods/{about.period}"
+    elif about.backfill is not None:
+        found["backfill"] = f"{base}/dashboard/backfills/{about.backfill}"
     elif about.model is not None:
         found["model"] = f"{base}/dashboard/models/{about.model}"
     if run:

@@ -113,4 +113,5 @@ def _typed(shape: type[BaseModel], texts: Mapping[str, str]) -> dict[str, Any]:
         read = shape.model_validate_strings(dict(texts), strict=False)
     except ValidationError:
         return dict(texts)
-    return read.model_dump(mode="json", include=set(texts))
+    typed = read.model_dump(mode="json", by_alias=True)
+    return {name: typed[name] for name in texts}

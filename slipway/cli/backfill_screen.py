@@ -122,7 +122,7 @@ def _estimate(backfill: Document) -> Iterator[Text]:
     estimate = backfill["estimate"]
     if estimate is None:
         return
-    told = [f"{estimate['runs']} runs on {estimate['compute']}"]
+    told = [f"{estimate['runs']} run{'s' if estimate['runs'] != 1 else ''} on {estimate['compute']}"]
     if estimate["seconds"] is not None:
         told.append(f"about {span(estimate['seconds'])}")
     if estimate["node_hours"] is not None:
@@ -130,8 +130,9 @@ def _estimate(backfill: Document) -> Iterator[Text]:
     if money := estimate["money"]:
         told.append(f"{money['amount']:.2f} {money['currency']}")
     based_on = estimate["based_on"]
-    by = f", by the median of {based_on['runs']} published runs" if based_on else ""
-    yield text(f"It takes {', '.join(told)}{by}.")
+    past = f"{based_on['runs']} published run{'s' if based_on['runs'] != 1 else ''}" if based_on else ""
+    by = f", by the median of {past}" if based_on else ""
+    yield text(f"Planned: {', '.join(told)}{by}.")
     for unknown in estimate["unknown"]:
         yield text(f"Not known: {unknown}.", "dim")
     if backfill["finishes_at"] and backfill["state"] == "running":

@@ -70,7 +70,7 @@ def test_a_plan_is_scanned_in_rows_of_neighbours_that_stand_alike() -> None:
         "2025-01-02 to 2025-01-04 3 will run",
         "2025-01-05 to 2025-01-06 2 inputs missing rows: landing/5/ has no data, and 1 more",
         "",
-        "It takes 3 runs on cpu-cluster, about 10m 00s, 0.5 node-hours, 0.12 EUR, by the median of 15 published runs.",
+        "Planned: 3 runs on cpu-cluster, about 10m 00s, 0.5 node-hours, 0.12 EUR, by the median of 15 published runs.",
         "slipway backfill start bf-0123456789",
     ]
 
@@ -80,7 +80,7 @@ def test_what_nobody_knows_is_said() -> None:
     unknown = {**UNKNOWN, "unknown": ["no published run of this model tells how long one takes"]}
     told = printed(rendered(a_backfill(estimate=unknown), PERIODS, 100))
 
-    assert "It takes 3 runs on cpu-cluster." in told
+    assert "Planned: 3 runs on cpu-cluster." in told
     assert "Not known: no published run of this model tells how long one takes." in told
 
 
