@@ -1,8 +1,9 @@
-"""Answers that a fault spoils on their way: cut short, wrong in one bit, empty, slow, late news, dated wrongly."""
+"""What faults spoil on its way: answers (cut short, wrong in one bit, empty, slow, late news, misdated), JSON."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,6 +72,29 @@ def altered(action: dict[str, Any], chunk: bytes, begin: int = 0) -> bytes:
     if 0 <= position < len(chunk):
         return chunk[:position] + bytes([chunk[position] ^ 1]) + chunk[position + 1 :]
     return chunk
+
+
+def corrupted(document: Any, how: Any) -> str:
+    """Return a JSON document as a fault damages it: ``how`` is true, then it is no JSON, or is merged into it.
+
+    Source: RFC 7396, JSON Merge Patch: null takes a field away.
+    """
+    if how is True:
+        text = json.dumps(document)
+        return text[: len(text) // 2]
+    return json.dumps(_merged(document, how))
+
+
+def _merged(document: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(document) if isinstance(document, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merged(merged.get(name), value)
+    return merged
 
 
 @dataclass(frozen=True)

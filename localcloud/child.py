@@ -24,26 +24,39 @@ class HostDiedError(Exception):
 
 
 class FunctionsHost:
-    """One run of ``python -m localcloud.functions``.
+    """One run of ``python -m localcloud.functions``; ``slot`` names the deployment slot if it is the host of one.
 
     ``environment`` is all that the app sees. Output goes to ``<state>/logs/functions.log`` and, with ``verbose``, to
     standard error. The pipe on the child's standard input carries commands; its end kills the child, so that it never
     outlives this process.
     """
 
-    def __init__(self, app: Path, state: Path, port: int, environment: dict[str, str], *options: str, verbose: bool):
+    def __init__(
+        self,
+        app: Path,
+        state: Path,
+        port: int,
+        environment: dict[str, str],
+        *options: str,
+        slot: str | None = None,
+        verbose: bool,
+    ) -> None:
+        self._name = f"functions-{slot}" if slot else "functions"
         self._command = [sys.executable, "-m", "localcloud.functions", "--app", str(app), "--state", str(state)]
-        self._command += ["--port", str(port), *options]
+        self._command += ["--port", str(port), *(["--slot", slot] if slot else []), *options]
         self._environment = {**environment, "PYTHONPATH": _python_path(environment), "PYTHONUNBUFFERED": "1"}
-        self._ready = state / "functions.ready.json"
-        self._log = state / "logs" / "functions.log"
+        self._ready = (state / "slots" / slot if slot else state) / "functions.ready.json"
+        self._log = state / "logs" / f"{self._name}.log"
         self._verbose = verbose
         self._last_lines: deque[str] = deque(maxlen=30)
         self._process: asyncio.subprocess.Process | None = None
         self._copying: asyncio.Task[None] | None = None
 
-    async def start(self) -> dict[str, Any]:
-        """Start the host and wait until the app is loaded; return what it says of itself, or raise HostDiedError."""
+    async def start(self, greeting: str = "") -> dict[str, Any]:
+        """Start the host and wait until the app is loaded; return what it says of itself, or raise HostDiedError.
+
+        ``greeting`` is a command that it hears before anything else.
+        """
         self._ready.unlink(missing_ok=True)
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._process = await asyncio.create_subprocess_exec(
@@ -56,6 +69,7 @@ class FunctionsHost:
             limit=1024 * 1024,
         )
         self._copying = asyncio.create_task(self._copy_output(self._process))
+        self.tell(greeting)
         try:
             async with asyncio.timeout(READY_WITHIN):
                 return await self._readiness(self._process)
@@ -80,7 +94,7 @@ class FunctionsHost:
 
     def tell(self, command: str) -> None:
         """Send one line to the host, e.g. ``clock``."""
-        if self._process is not None and self._process.stdin is not None and self._process.returncode is None:
+        if command and self._process is not None and self._process.stdin is not None and self.pid is not None:
             with suppress(ConnectionError):
                 self._process.stdin.write(f"{command}\n".encode())
 
@@ -125,7 +139,7 @@ class FunctionsHost:
                 file.write(line)
                 self._last_lines.append(line.decode(errors="replace").rstrip())
                 if self._verbose:
-                    sys.stderr.write(f"functions | {self._last_lines[-1]}\n")
+                    sys.stderr.write(f"{self._name} | {self._last_lines[-1]}\n")
 
 
 def _python_path(environment: dict[str, str]) -> str:

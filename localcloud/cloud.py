@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from localcloud import environment
+from localcloud import environment, repetition
 from localcloud.child import FunctionsHost, HostDiedError
-from localcloud.config import Ports, Resources
+from localcloud.config import ConfigError, Ports, Resources
 from localcloud.endpoints import Endpoints, PortTakenError, Running, settle
+from localcloud.faults.points import Point
+from localcloud.faults.rules import Rule
+from localcloud.ownership import owned
 from localcloud.secrets import Secrets
 from localcloud.services import Services, Site
 from localcloud.tls import Tls
@@ -28,10 +31,6 @@ log = logging.getLogger(__name__)
 HEALTHY_WITHIN = 30.0
 #: Seconds the ports of a cloud that was killed may take to become free.
 PORTS_FREE_WITHIN = 5.0
-
-
-class StateInUseError(Exception):
-    """Another cloud owns the state folder."""
 
 
 class UnhealthyError(Exception):
@@ -50,14 +49,18 @@ class Options:
     principal: str | None = None
     verbose: bool = False
     seed: int = 0
+    slot: str | None = None  #: a deployment slot whose host runs beside the app's own
+    faults: tuple[Rule, ...] = ()  #: on from the first moment
+    events: Mapping[str, Any] = field(default_factory=dict)  #: event switches, set at the start
+    started: tuple[str, ...] = ()  #: the options of ``up`` that start the same again
 
 
 async def run(options: Options, started: Callable[[Running], None]) -> None:
     """Start a cloud, call ``started`` once it is healthy, and keep it until SIGINT or SIGTERM.
 
-    Raises StateInUseError, PortTakenError, ConfigError, UnhealthyError or HostDiedError, with a text for people.
+    Raises InUseError, PortTakenError, ConfigError, UnhealthyError or HostDiedError, with a text for people.
     """
-    with _owned(options.state):
+    with owned(options.state):
         cloud = Cloud(options, await _settled(options))
         stop = _stop_signal()
         try:
@@ -75,6 +78,11 @@ class Cloud:
     def __init__(self, options: Options, ports: Ports) -> None:
         self._options = options
         resources = Resources.load(options.app)
+        if options.slot and options.slot not in resources.functions.slots:
+            known = ", ".join(resources.functions.slots) or "none"
+            raise ConfigError(
+                f"{options.app}/localcloud.yaml: functions.slots: no slot {options.slot!r}; declared: {known}"
+            )
         self._site = Site(
             app=options.app,
             state=options.state,
@@ -84,30 +92,36 @@ class Cloud:
             secrets=Secrets.load(options.state),
             tls=Tls.load(options.state),
             only=options.only,
+            slot=options.slot,
+            started=options.started,
         )
         self._services = Services(self._site, options.seed)
         self._running = Running(self._site.endpoints, options.only, os.getpid(), str(options.app), str(options.state))
         self._running.remove()
-        self._host: FunctionsHost | None = None
+        self._hosts: dict[str, FunctionsHost] = {}  #: by the names that faults know them by
 
     async def start(self) -> Running:
         """Start everything; return where it answers once all of it does."""
-        await self._services.start()
+        faults, app = self._services.faults, self._options.app
+        log.info("localcloud starts: app %s, commit %s, seed %d", app, repetition.commit(app), self._options.seed)
         if "functions" in self._options.only:
-            self._host = self._make_host()
-            self._services.clock.on_change(lambda: self._tell("clock"))
-            self._services.faults.on_change(self._tell_faults)
-            self._services.faults.on_process("functions", lambda: self._host and self._host.pid)
-            await self._host.start()
+            self._make_hosts()
+        for name, host in self._hosts.items():
+            faults.on_process(name, partial(_pids, host))
+        for rule in self._options.faults:
+            faults.add(rule)
+        await self._services.start(self._options.events)
+        self._services.clock.on_change(lambda: self._tell("clock"))
+        faults.on_change(lambda: self._tell(self._rules()))
+        await asyncio.gather(*(self._start(name, host) for name, host in self._hosts.items()))
         await self._until_healthy()
         self._running.save()
         return self._running
 
     async def watch(self) -> None:
-        """Deliver events and watch the functions host; raises when one of them ends by itself."""
+        """Deliver events and watch the functions hosts; raises when one of them ends by itself."""
         tasks = [asyncio.create_task(self._services.work())]
-        if self._host is not None:
-            tasks.append(asyncio.create_task(self._watch_host(self._host)))
+        tasks += [asyncio.create_task(self._watch_host(name, host)) for name, host in self._hosts.items()]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -116,33 +130,48 @@ class Cloud:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def stop(self) -> None:
-        """End the functions host, then the services; what was under way goes on at the next start."""
+        """End the functions hosts, then the services; what was under way goes on at the next start."""
         self._running.remove()
-        if self._host is not None:
-            await self._host.stop()
+        await asyncio.gather(*(host.stop() for host in self._hosts.values()))
         await self._services.stop()
 
-    def _make_host(self) -> FunctionsHost:
+    def _make_hosts(self) -> None:
         site, options = self._site, self._options
         app = site.resources.functions
         who = app.development_principal if options.principal is None else options.principal
         document = {"principal": app.principal, "development_principal": None if who == "none" else who}
         (site.state / "functions.json").write_text(json.dumps(document))
+        self._hosts["functions"] = self._make_host(site.ports.functions, None)
+        if options.slot and site.ports.slot is not None:
+            self._hosts["slot"] = self._make_host(site.ports.slot, options.slot)
+
+    def _make_host(self, port: int, slot: str | None) -> FunctionsHost:
+        site, options = self._site, self._options
         variables = environment.of_app(
-            site.app, site.resources, site.endpoints, site.secrets, site.tls, dict(os.environ)
+            site.app, site.resources, site.endpoints, site.secrets, site.tls, dict(os.environ), slot
         )
         flags = ["--seed", str(options.seed), *(["--enforce-keys"] if options.enforce_keys else [])]
-        return FunctionsHost(site.app, site.state, site.ports.functions, variables, *flags, verbose=options.verbose)
+        return FunctionsHost(site.app, site.state, port, variables, *flags, slot=slot, verbose=options.verbose)
 
-    async def _watch_host(self, host: FunctionsHost) -> None:
-        """Start the host again when a fault rule crashed it; any other end of it ends the cloud."""
+    async def _watch_host(self, name: str, host: FunctionsHost) -> None:
+        """Start a host again when a fault ended it; any other end of it ends the cloud."""
         while True:
             code = await host.wait()
-            if not self._services.faults.take_crash("functions"):
+            if not self._services.faults.ledger.ended(name):
                 raise HostDiedError(f"the functions host ended by itself with code {code}\n{host.last_lines()}")
-            log.warning("the functions host was crashed by a fault rule and is started again")
-            await host.start()
-            self._tell_faults()
+            log.warning("the host called %s was ended by a fault and is started again", name)
+            await self._start(name, host)
+
+    async def _start(self, name: str, host: FunctionsHost) -> None:
+        """Start a host, again and again if faults end it while it starts."""
+        while True:
+            try:
+                await host.start(self._rules())
+                return
+            except HostDiedError:
+                if not self._services.faults.ledger.ended(name):
+                    raise
+                log.warning("the host called %s was ended by a fault while it started", name)
 
     async def _until_healthy(self) -> None:
         services: list[dict[str, Any]] = []
@@ -155,40 +184,15 @@ class Cloud:
         raise UnhealthyError(f"not healthy within {HEALTHY_WITHIN:.0f} s: {sick}")
 
     def _tell(self, command: str) -> None:
-        if self._host is not None:
-            self._host.tell(command)
+        for host in self._hosts.values():
+            host.tell(command)
 
-    def _tell_faults(self) -> None:
-        self._tell(f"faults {json.dumps(self._services.faults.documents())}")
+    def _rules(self) -> str:
+        return f"faults {json.dumps(self._services.faults.told())}"
 
 
-class _owned:  # noqa: N801 (reads as a statement)
-    """Holds ``<state>/lock``; the lock dies with the process however it ends."""
-
-    def __init__(self, state: Path) -> None:
-        state.mkdir(parents=True, exist_ok=True)
-        self._path = state / "lock"
-        self._file: IO[str] | None = None
-
-    def __enter__(self) -> None:
-        self._file = self._path.open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.seek(0)
-            owner = self._file.read().strip() or "unknown"
-            self._file.close()
-            raise StateInUseError(
-                f"the state folder {self._path.parent} belongs to a running cloud (process {owner}).\n"
-                "Stop that one, or choose another folder with --state."
-            ) from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
-
-    def __exit__(self, *_: object) -> None:
-        assert self._file is not None
-        self._file.close()
+def _pids(host: FunctionsHost, _: Point) -> list[int]:
+    return [host.pid] if host.pid is not None else []
 
 
 async def _settled(options: Options) -> Ports:

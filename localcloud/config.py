@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from localcloud.eventgrid.operators import AdvancedFilter
+
 #: Namespace of the object ids of principals and groups, and of the tenant's id.
 NAMESPACE = uuid.UUID("6c6f6361-6c63-6c6f-7564-000000000000")
 TENANT_ID = str(uuid.uuid5(NAMESPACE, "tenant"))
@@ -21,27 +23,6 @@ TENANT_ID = str(uuid.uuid5(NAMESPACE, "tenant"))
 ACCOUNT = "devstoreaccount1"
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
-FilterOperator = Literal[
-    "NumberIn",
-    "NumberNotIn",
-    "NumberLessThan",
-    "NumberLessThanOrEquals",
-    "NumberGreaterThan",
-    "NumberGreaterThanOrEquals",
-    "NumberInRange",
-    "NumberNotInRange",
-    "BoolEquals",
-    "StringIn",
-    "StringNotIn",
-    "StringContains",
-    "StringNotContains",
-    "StringBeginsWith",
-    "StringNotBeginsWith",
-    "StringEndsWith",
-    "StringNotEndsWith",
-    "IsNullOrUndefined",
-    "IsNotNull",
-]
 BLOB_ROLES = ("Storage Blob Data Owner", "Storage Blob Data Contributor", "Storage Blob Data Reader")
 QUEUE_ROLES = (
     "Storage Queue Data Contributor",
@@ -49,7 +30,6 @@ QUEUE_ROLES = (
     "Storage Queue Data Message Processor",
     "Storage Queue Data Message Sender",
 )
-
 
 Place = tuple[int | str, ...]
 Problem = tuple[Place, str]
@@ -76,6 +56,7 @@ class Ports:
     eventgrid: int = 10445
     identity: int = 10446
     control: int = 7070
+    slot: int | None = None
 
 
 class _Declared(BaseModel):
@@ -150,15 +131,6 @@ class Workspace(_Declared):
     log_mib: int = Field(64, ge=1)
 
 
-class AdvancedFilter(_Declared):
-    """One advanced filter of a subscription, as the REST API has it; ``values`` or ``value``."""
-
-    operator_type: FilterOperator = Field(alias="operatorType")
-    key: str
-    values: list[Any] = Field([], max_length=25)
-    value: Any = None
-
-
 class Subscription(_Declared):
     """Which events of ``source`` (storage, aml or a topic) go to a function, a queue or a webhook."""
 
@@ -192,17 +164,23 @@ class EventGrid(_Declared):
     subscriptions: list[Subscription] = []
 
 
+Settings = dict[str, str | int | bool | dict[str, Any] | list[Any]]
+SlotName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,58}$")]
+
+
 class FunctionApp(_Declared):
     """The Function App: whose identity it has, who an unauthenticated caller is, and its app settings.
 
     Settings are texts with ``{placeholders}``; a mapping or list is handed over as JSON. Variables of the developer's
-    environment that begin with ``override_prefix`` override them.
+    environment that begin with ``override_prefix`` override them. ``slots`` are deployment slots by name, each with
+    the settings that are its own.
     """
 
     principal: str = "app"
     development_principal: str | None = "developer"
     override_prefix: str | None = None
-    settings: dict[str, str | int | bool | dict[str, Any] | list[Any]] = {}
+    settings: Settings = {}
+    slots: dict[SlotName, Settings] = {}
 
 
 class Resources(_Declared):

@@ -16,8 +16,10 @@ from localcloud import page
 from localcloud.clock import Clock, parse_duration
 from localcloud.eventgrid.rules import Events
 from localcloud.eventgrid.switches import SwitchError
-from localcloud.faults import FaultError, Faults, Rule
-from localcloud.http import HOST, Handler, Surroundings, announce, application, error
+from localcloud.faults.rules import FaultError, Rule
+from localcloud.faults.switchboard import Faults
+from localcloud.http import Handler, Surroundings, announce, application, error
+from localcloud.serving import HOST
 from localcloud.view import LakeView
 
 _CHUNK = 1024 * 1024
@@ -31,6 +33,9 @@ class Overview(Protocol):
 
     async def state(self) -> dict[str, Any]:
         """Return what the state page shows."""
+
+    def faults_on(self) -> dict[str, Any]:
+        """Return what is known of the faults that are on, and struck."""
 
     async def instances(self) -> list[dict[str, Any]]:
         """Return the orchestration instances, as the management API lists them; the newest first."""
@@ -56,6 +61,7 @@ def make(surroundings: Surroundings, events: Events, files: LakeView, overview: 
     app.router.add_delete("/faults", control.clear_faults)
     app.router.add_get("/events", control.events)
     app.router.add_post("/events", control.switch_events)
+    app.router.add_post("/events/forged", control.forge_event)
     app.router.add_post("/copies", control.hold_copies)
     app.router.add_get("/files/{path:.*}", control.files)
     return app
@@ -132,8 +138,8 @@ class _Control:
         return await self.clock(request)
 
     async def faults(self, request: web.Request) -> web.Response:  # noqa: ARG002
-        """Answer the rules that are on, with how often each matched and fired."""
-        return web.json_response({"seed": self._faults.seed, "rules": self._faults.documents()})
+        """Answer the rules that are on, how often each matched and fired, and how to have the same again."""
+        return web.json_response(self._overview.faults_on())
 
     async def add_fault(self, request: web.Request) -> web.Response:
         """Switch one rule on."""
@@ -155,6 +161,13 @@ class _Control:
         """Change the switches that are named."""
         self._events.switch(await request.json())
         return await self.events(request)
+
+    async def forge_event(self, request: web.Request) -> web.Response:
+        """Take in an event for something that did not happen: ``{"source": "storage", "event": {...}}``."""
+        match await request.json():
+            case {"source": str() as source, "event": event, **rest} if not rest:
+                return web.json_response(self._events.forge(source, event))
+        raise ValueError('an event is forged with {"source": "storage", "event": {"subject": ..., "eventType": ...}}')
 
     async def hold_copies(self, request: web.Request) -> web.Response:
         """Leave asynchronous copies pending, or complete them: ``{"held": true}`` or false."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from localcloud.config import ACCOUNT, Ports
-from localcloud.http import HOST
+from localcloud.serving import HOST
 
 SERVICES = ("functions", "storage", "aml", "eventgrid", "identity")
 
@@ -34,6 +34,7 @@ class Endpoints:
     eventgrid: str
     identity: str
     control: str
+    slot: str | None = None
 
     @classmethod
     def of(cls, ports: Ports) -> Endpoints:
@@ -47,6 +48,7 @@ class Endpoints:
             eventgrid=f"https://{HOST}:{ports.eventgrid}",
             identity=f"https://{HOST}:{ports.identity}",
             control=f"http://{HOST}:{ports.control}",
+            slot=None if ports.slot is None else f"http://{HOST}:{ports.slot}",
         )
 
     def topic(self, name: str) -> str:

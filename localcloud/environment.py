@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from localcloud.config import ACCOUNT, ACCOUNT_KEY, ConfigError, Resources, oid
+from localcloud.config import ACCOUNT, ACCOUNT_KEY, ConfigError, Resources, Settings, oid
 from localcloud.endpoints import Endpoints
 from localcloud.secrets import Secrets
 from localcloud.tls import Tls
@@ -22,18 +22,28 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::([A-Za-z0-9_.-]+))?\}")
 
 
 def of_app(
-    app: Path, resources: Resources, endpoints: Endpoints, secrets: Secrets, tls: Tls, caller: Mapping[str, str]
+    app: Path,
+    resources: Resources,
+    endpoints: Endpoints,
+    secrets: Secrets,
+    tls: Tls,
+    caller: Mapping[str, str],
+    slot: str | None = None,
 ) -> dict[str, str]:
     """Return the complete environment of the Function App; ``caller`` is the environment of who starts the cloud.
 
     Later wins: ``Values`` of ``local.settings.json``, ``functions.settings`` of ``localcloud.yaml``, the caller's
-    variables with the declared prefix, and at last what the platform itself sets.
+    variables with the declared prefix, the settings of the deployment slot ``slot``, and at last what the platform
+    itself sets.
     """
+    own: Settings = resources.functions.slots[slot] if slot else {}
+    host = (endpoints.slot if slot else None) or endpoints.functions
     return {
         **{name: value for name, value in caller.items() if _PASSED_ON.fullmatch(name)},
         **_local_settings(app),
         **settings(resources, endpoints),
         **_overrides(resources, caller),
+        **_filled_in(own, resources, endpoints),
         **identity_of(resources.functions.principal, endpoints, secrets, tls),
         "AZUREML_DEV_URL_MFE": endpoints.aml,
         "AzureWebJobsStorage__blobServiceUri": endpoints.storage_tls,
@@ -42,7 +52,8 @@ def of_app(
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
         "WEBSITE_AUTH_ENABLED": "True",
-        "WEBSITE_HOSTNAME": endpoints.functions.removeprefix("http://"),
+        "WEBSITE_HOSTNAME": host.removeprefix("http://"),
+        "WEBSITE_SLOT_NAME": slot or "Production",
     }
 
 
@@ -83,8 +94,12 @@ def identity_of(principal: str, endpoints: Endpoints, secrets: Secrets, tls: Tls
 
 def settings(resources: Resources, endpoints: Endpoints) -> dict[str, str]:
     """Return the app settings of ``localcloud.yaml`` with their placeholders filled in; raises ConfigError."""
+    return _filled_in(resources.functions.settings, resources, endpoints)
+
+
+def _filled_in(declared: Settings, resources: Resources, endpoints: Endpoints) -> dict[str, str]:
     values = _placeholders(resources, endpoints)
-    return {name: _filled(name, _text(value), values) for name, value in resources.functions.settings.items()}
+    return {name: _filled(name, _text(value), values) for name, value in declared.items()}
 
 
 def _local_settings(app: Path) -> dict[str, str]:
@@ -111,6 +126,7 @@ def _placeholders(resources: Resources, endpoints: Endpoints) -> dict[str, str]:
     topics = {f"topic:{name}": endpoints.topic(name) for name in resources.eventgrid.topics}
     return {
         "functions": endpoints.functions,
+        "slot": endpoints.slot or "",
         "storage": endpoints.storage,
         "storage_tls": endpoints.storage_tls,
         "queue": endpoints.storage_tls,

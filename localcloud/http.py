@@ -1,14 +1,16 @@
-"""HTTP servers on the loopback: what every service has in common.
+"""What every service has in common over HTTP.
 
-A service makes its application with :func:`application`, adds its routes, and is served with :func:`serve`. Each
-handler calls :func:`announce` once it knows what is asked, before it acts: that names the request in the log and is
-the service's fault point.
+A service makes its application with :func:`application`, adds its routes, and is served by
+:func:`localcloud.serving.serve`. Each handler calls :func:`announce` once it knows what is asked, before it acts: that
+names the request in the log and is the service's fault point.
 """
 
 from __future__ import annotations
 
+import errno
+import logging
 import socket
-import ssl as tls
+import sqlite3
 import struct
 import time
 import warnings
@@ -22,22 +24,14 @@ from aiohttp import web
 
 from localcloud.altered import Altered, OlderAnswers
 from localcloud.clock import Clock
-from localcloud.faults import ALTERS, Faults, Point
+from localcloud.faults.points import ALTERS, Point
+from localcloud.faults.switchboard import Faults
 
-HOST = "127.0.0.1"
-#: Seconds that requests under way are given when a server stops.
-GRACE = 5.0
+log = logging.getLogger(__name__)
+
 #: Makes a service's own error answer from status, code and message.
 ErrorShape = Callable[[web.Request, int, str, str], web.Response]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class PortInUseError(OSError):
-    """A port is taken; ``port`` says which, the caller knows the option that chooses another."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(f"port {port} on {HOST} is in use")
-        self.port = port
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,7 @@ def application(service: str, surroundings: Surroundings, error: ErrorShape = pl
     ``error`` gives faults and refusals the service's own shape. Bodies of any size are let through: a service
     that has a limit states it itself.
     """
-    app = web.Application(middlewares=[_logged, _faulty], client_max_size=0)
+    app = web.Application(middlewares=[_logged, _faulty, _troubled], client_max_size=0)
     app[SERVICE] = service
     app[SURROUNDINGS] = surroundings
     app[ERROR_SHAPE] = error
@@ -107,7 +101,12 @@ def application(service: str, surroundings: Surroundings, error: ErrorShape = pl
 
 
 async def announce(request: web.Request, operation: str, name: str = "", caller: str = "") -> None:
-    """Say what ``request`` is about to do, e.g. ``PutBlob``, ``landing/a.csv``, ``app``; faults may end it here."""
+    """Say what ``request`` is about to do, e.g. ``PutBlob``, ``landing/a.csv``, ``app``; faults may end it here.
+
+    The cloud's own questions are no news and no points.
+    """
+    if PROBE in request.headers:
+        return
     again = _POINT in request
     request[_POINT] = Point(request.app[SERVICE], operation, name, caller)
     if again:
@@ -142,46 +141,6 @@ def error(request: web.Request, status: int, code: str, message: str) -> web.Res
     shape: Any = request.app[ERROR_SHAPE]
     answer: web.Response = shape(request, status, code, message)
     return answer
-
-
-class Runner:
-    """A running server; ``ports`` are those it really listens on."""
-
-    def __init__(self, runner: web.AppRunner) -> None:
-        self._runner = runner
-        self.ports: list[int] = []
-
-    @property
-    def port(self) -> int:
-        """The first port."""
-        return self.ports[0]
-
-    async def listen(self, port: int, ssl: tls.SSLContext | None = None) -> int:
-        """Serve the same application on one more port (0: a free one) and return it."""
-        listener = _bind(port)
-        await web.SockSite(self._runner, listener, ssl_context=ssl, backlog=1024).start()
-        self.ports.append(listener.getsockname()[1])
-        return self.ports[-1]
-
-    async def stop(self) -> None:
-        """Take no new requests, give those under way :data:`GRACE` seconds, close."""
-        await self._runner.cleanup()
-
-
-async def serve(app: web.Application, port: int, ssl: tls.SSLContext | None = None) -> Runner:
-    """Serve ``app`` on 127.0.0.1:``port`` (0: a free port); raises :class:`PortInUseError`."""
-    # Compressed bodies stay as they came (a lake stores them so), and long SAS addresses come in headers.
-    runner = web.AppRunner(
-        app, access_log=None, auto_decompress=False, max_line_size=65536, max_field_size=65536, shutdown_timeout=GRACE
-    )
-    await runner.setup()
-    server = Runner(runner)
-    try:
-        await server.listen(port, ssl)
-    except OSError:
-        await runner.cleanup()
-        raise
-    return server
 
 
 class _FaultError(Exception):
@@ -222,6 +181,7 @@ async def _logged(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def _faulty(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Carry out the faults that handlers meet in :func:`announce`, and those after the effect."""
+    response: web.StreamResponse | None = None
     try:
         response = await handler(request)
         if _REPLAYED in request and not response.prepared:
@@ -234,14 +194,35 @@ async def _faulty(request: web.Request, handler: Handler) -> web.StreamResponse:
             if action is not None:
                 raise _FaultError(action)
     except _FaultError as fault:
-        return _faulty_answer(request, fault.action)
+        return _faulty_answer(request, fault.action, begun=response is not None and response.prepared)
     if _POINT in request and request.app[SURROUNDINGS].faults.is_on("stale", request[_POINT]):
         response = request.app[_OLDER].answer(request, response, request.get(_ALTERED))
     return await request[_ALTERED].send(request, response) if _ALTERED in request else response
 
 
-def _faulty_answer(request: web.Request, action: dict[str, Any]) -> web.Response:
-    if "reset" in action:
+@web.middleware
+async def _troubled(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer in the service's own shape when a store is full or locked: nothing has happened, it may be tried again.
+
+    Which codes these would be in Azure, where no disk is full, nobody says; SDKs try again after both.
+    """
+    try:
+        return await handler(request)
+    except sqlite3.OperationalError as problem:
+        is_busy = getattr(problem, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        log.error("%s %s: %s", request.method, request.path, problem)
+        status, code = (503, "ServerBusy") if is_busy else (500, "InternalError")
+        return error(request, status, code, f"The service's own store did not take the change: {problem}. Try again.")
+    except OSError as problem:
+        if problem.errno != errno.ENOSPC:
+            raise
+        log.error("%s %s: %s", request.method, request.path, problem)
+        return error(request, 500, "InternalError", f"The service's own disk is full: {problem.strerror}. Try again.")
+
+
+def _faulty_answer(request: web.Request, action: dict[str, Any], *, begun: bool) -> web.Response:
+    """Answer as a fault says; an answer that has begun already can only break off."""
+    if begun or "status" not in action:
         _reset(request)
         return web.Response(status=500)
     code = str(action.get("code", "ServerBusy" if action["status"] == 503 else "InjectedFault"))
@@ -284,15 +265,3 @@ def _rewind(request: web.Request) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # there is no other public way to put bytes back
             request.content.unread_data(request[_REPLAYED])
-
-
-def _bind(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-    except OSError as problem:
-        listener.close()
-        raise PortInUseError(port) from problem
-    listener.setblocking(False)
-    return listener

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -14,7 +15,7 @@ h1 { font-size: 1.4rem } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #8884; vertical-align: top }
 th { font-weight: 600 } td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere }
-.facts td:not(:last-child) { white-space: nowrap }
+.facts td:not(:last-child), time { white-space: nowrap }
 .bad { color: #c22; font-weight: 600 } .quiet { opacity: .65 }
 """
 
@@ -27,18 +28,30 @@ def home(state: Mapping[str, Any]) -> str:
         f"{_offset(state['offset'])}. <a href='/files/'>{state['files']} files in the lake</a>.</p>"
     )
     requests = ("when", "service", "request", "status", "ms", "caller")
+    faults = state["faults"]
     sections = [
         f"<h1>localcloud {'' if healthy else '<span class=bad>is not healthy</span>'}</h1>",
         facts,
         _section("Services", ("service", "address", "health"), map(_service, state["services"])),
+        _section("Faults that are on", ("fault", "matched", "fired", "rule"), map(_fault, faults["rules"])),
+        _section("Event switches that are on", ("switch", "value"), _switched_on(state["events"])),
+        f"<p class=quiet>Seed {faults['seed']}. The same again: <code>{escape(faults['repeat'])}</code></p>",
+        _section("Faults that fired", _STRUCK, map(_struck, faults["newest"][:_SHOWN])),
         _section("Orchestrations", ("orchestrator", "state", "instances"), state["instances"]),
         "<p><a href='/instances'>All instances and their histories</a></p>" if state["instances"] else "",
         _section("Event deliveries", ("subscription", "counts"), _counters(state["events"]["subscriptions"])),
-        _section("Event switches that are on", ("switch", "value"), _switched_on(state["events"])),
-        _section("Faults that are on", ("fault", "matched", "fired", "rule"), map(_fault, state["faults"])),
+        _section("Deliveries to be made", _WAITING, map(_waiting, state["deliveries"]["waiting"][:_SHOWN])),
+        _section("Newest deliveries", _TRY, map(_try, state["deliveries"]["newest"][:_SHOWN])),
         _section("Newest requests", requests, map(_request, state["requests"])),
     ]
     return _document("localcloud", sections)
+
+
+#: Rows of the tables of what happened; the JSON of the page has more.
+_SHOWN = 15
+_TRY = ("when", "subscription", "event", "subject", "destination", "try", "outcome")
+_WAITING = ("due", "subscription", "event", "subject", "destination", "tries", "state")
+_STRUCK = ("when", "fault", "in", "at", "what")
 
 
 def instances(listed: Sequence[Mapping[str, Any]]) -> str:
@@ -100,7 +113,9 @@ def _section(title: str, heads: Sequence[str], rows: Iterable[Sequence[Any]]) ->
 
 
 def _cell(value: Any) -> str:
-    return value if isinstance(value, _Raw) else escape(str(value))
+    if isinstance(value, _Raw):
+        return value
+    return escape(json.dumps(value) if isinstance(value, dict) else str(value))
 
 
 def _service(service: Mapping[str, Any]) -> Sequence[Any]:
@@ -119,17 +134,44 @@ def _switched_on(events: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _fault(rule: Mapping[str, Any]) -> Sequence[Any]:
-    shown = {
-        name: value
-        for name, value in rule.items()
-        if value not in (None, "*") and name not in ("id", "matched", "fired")
-    }
+    shown = {name: value for name, value in rule.items() if name not in ("id", "matched", "fired")}
     return rule["id"], rule["matched"], rule["fired"], shown
+
+
+def _try(one: Mapping[str, Any]) -> Sequence[Any]:
+    """One event that was sent: how that ended, and what followed unless it was delivered."""
+    end = f"{one['outcome']} {one['status'] or ''}".strip()
+    then = "" if one["then"] == "delivered" else f", {one['then']}"
+    outcome = _cell(end + then) if one["then"] == "delivered" else f"<span class=bad>{escape(end + then)}</span>"
+    return _time(one["when"]), *_delivery(one), one["attempt"], _Raw(outcome)
+
+
+def _waiting(one: Mapping[str, Any]) -> Sequence[Any]:
+    """One event that is still to be sent: since when it waits for what."""
+    state = f"{one['state']}, {one['outcome']}" if one["outcome"] else one["state"]
+    return _time(one["due"]), *_delivery(one), one["attempts"], state
+
+
+def _delivery(one: Mapping[str, Any]) -> Sequence[Any]:
+    names = (_Raw(escape(one[key]).replace(".", ".<wbr>").replace("/", "/<wbr>")) for key in ("type", "subject"))
+    return one["subscription"], *names, one["destination"]
+
+
+def _time(moment: str) -> _Raw:
+    """A moment by the cloud's clock, in UTC as all of them are."""
+    return _Raw(f"<time>{escape(moment.replace('T', ' ').removesuffix('+00:00'))}</time>")
+
+
+def _struck(one: Mapping[str, Any]) -> Sequence[Any]:
+    """One fault that fired."""
+    where = " ".join(one[key] for key in ("phase", "service", "operation", "name", "caller") if one[key])
+    who = f"{one['process']} {one['pid']}"
+    return _time(one["when"]), f"{one['fault']} (seed {one['seed']})", who, where, one["action"]
 
 
 def _request(one: Mapping[str, Any]) -> Sequence[Any]:
     what = f"{one['method']} {one['path']} {one['operation']}"
-    return one["when"], one["service"], what, one["status"], one["milliseconds"], one["caller"]
+    return _time(one["when"]), one["service"], what, one["status"], one["milliseconds"], one["caller"]
 
 
 def _status(status: str) -> str:

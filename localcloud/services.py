@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from localcloud import control
+from localcloud import control, repetition
 from localcloud.aml.service import AzureML
 from localcloud.clock import Clock
 from localcloud.config import Ports, Resources
@@ -25,20 +25,24 @@ from localcloud.endpoints import Endpoints
 from localcloud.eventgrid import routes as eventgrid_routes
 from localcloud.eventgrid.delivery import Delivery, Destinations
 from localcloud.eventgrid.rules import Events
-from localcloud.faults import Faults
-from localcloud.http import PROBE, RequestLog, Runner, Surroundings, serve
+from localcloud.faults.disk import Disk
+from localcloud.faults.ledger import Ledger
+from localcloud.faults.switchboard import Faults
+from localcloud.http import PROBE, RequestLog, Surroundings
 from localcloud.identity import routes as identity_routes
 from localcloud.identity.rules import SUPERUSER, Identity
+from localcloud.lake import damage
 from localcloud.lake import routes as lake_routes
 from localcloud.lake.rules import Lake
 from localcloud.secrets import Secrets
+from localcloud.serving import Runner, serve
 from localcloud.tls import Tls
 from localcloud.view import LakeView
 
 #: Seconds a service has for an answer to a health question.
 PROBE_WITHIN = 5.0
-#: Orchestration instances and requests that the pages look at.
-_INSTANCES, _REQUESTS = 1000, 50
+#: Orchestration instances, requests, deliveries and faults that the pages look at.
+_INSTANCES, _REQUESTS, _DELIVERIES, _FAULTS = 1000, 50, 50, 20
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Site:
     secrets: Secrets
     tls: Tls
     only: Collection[str]
+    slot: str | None = None
+    started: tuple[str, ...] = ()
 
 
 class Services:
@@ -60,16 +66,26 @@ class Services:
 
     def __init__(self, site: Site, seed: int) -> None:
         self._site = site
+        self._commit = repetition.commit(site.app)
         self.clock = Clock(site.state / "clock")
-        self.faults = Faults(seed, self.clock.now)
+        self.faults = Faults(seed, self.clock, Ledger(site.state))
+        self.faults.on_database("cloud", site.state / "cloud.db")
+        self.faults.on_database("engine", site.state / "functions.db")
         self._surroundings = Surroundings(self.clock, self.faults, RequestLog())
-        self._database = Database(site.state / "cloud.db")
+        self._database = Database(site.state / "cloud.db", Disk("cloud", self.faults))
         self._identity = Identity(site.resources, site.secrets, self.clock)
-        self._events = Events(site.resources, self._database, self.clock)
+        self._events = Events(site.resources, self._database, self.clock, seed)
         self._lake = Lake(
-            self._database, site.state, self.clock, self._events, site.resources, site.endpoints.storage_tls
+            self._database,
+            site.state,
+            self.clock,
+            self._events,
+            site.resources,
+            site.endpoints.storage_tls,
+            Disk("lake", self.faults),
         )
-        self.faults.on_touch("storage", self._lake.touch)
+        self.faults.on("storage", "touch", lambda name, _: damage.touch(self._lake.volume, name))
+        self.faults.on("storage", "corrupt", lambda name, how: damage.corrupt(self._lake.volume, name, how))
         self._view = LakeView(self._lake)
         self._aml = AzureML(
             resources=site.resources,
@@ -85,12 +101,14 @@ class Services:
         self._runners: list[Runner] = []
         self._session: aiohttp.ClientSession | None = None
 
-    async def start(self) -> None:
-        """Make the declared resources and serve what is wanted."""
+    async def start(self, switches: Mapping[str, Any]) -> None:
+        """Make the declared resources and serve what is wanted; ``switches`` are event switches to set."""
         site, server = self._site, self._site.tls.server_context()
         connector = aiohttp.TCPConnector(ssl=site.tls.client_context(), limit=0)
         self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
         self._make_resources()
+        if switches:
+            self._events.switch(dict(switches))
         if "identity" in site.only:
             await self._serve(identity_routes.make(self._identity, self._surroundings), site.ports.identity, server)
         if "eventgrid" in site.only:
@@ -135,12 +153,19 @@ class Services:
         where = self._site.endpoints
         addresses = {
             "functions": ("functions", f"{where.functions}/admin/host/status"),
+            **(
+                {f"functions ({self._site.slot})": ("functions", f"{where.slot}/admin/host/status")}
+                if where.slot
+                else {}
+            ),
             "storage": ("storage", where.storage),
             "storage (TLS)": ("storage", where.storage_tls),
             "aml": ("aml", where.aml),
             "eventgrid": ("eventgrid", where.eventgrid),
             "identity": ("identity", where.identity),
         }
+        if where.slot:
+            addresses[f"functions ({self._site.slot})"] = ("functions", f"{where.slot}/admin/host/status")
         wanted = {name: address for name, (service, address) in addresses.items() if service in self._site.only}
         return list(await asyncio.gather(*(self._probe(name, address) for name, address in wanted.items())))
 
@@ -157,8 +182,22 @@ class Services:
             "services": services,
             "instances": instances,
             "events": {"switches": self._events.switches.document(), "subscriptions": self._events.store.counters()},
-            "faults": self.faults.documents(),
+            "deliveries": {
+                "newest": [asdict(one) for one in self._events.newest(_DELIVERIES)],
+                "waiting": self._events.waiting(_DELIVERIES),
+            },
+            "faults": self.faults_on(),
             "requests": [asdict(one) for one in log],
+        }
+
+    def faults_on(self) -> dict[str, Any]:
+        """Return seed and commit, the rules that are on, what struck last, and how to have the same again."""
+        return {
+            "seed": self.faults.seed,
+            "commit": self._commit,
+            "repeat": repetition.command(self._site.started, self._events.switches, self.faults.rules.values()),
+            "rules": self.faults.documents(),
+            "newest": self.faults.ledger.newest(_FAULTS),
         }
 
     def _make_resources(self) -> None:
@@ -192,7 +231,7 @@ class Services:
         problem = ""
         try:
             async with asyncio.timeout(PROBE_WITHIN), self._session.get(address, headers={PROBE: "1"}) as answer:
-                if name == "functions" and answer.status != 200:
+                if name.startswith("functions") and answer.status != 200:
                     problem = f"answers {answer.status}"
         except TimeoutError:
             problem = f"no answer within {PROBE_WITHIN:.0f} s"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from localcloud.aml import artifacts, processes, rules, staging
+from localcloud.aml import processes, rules, staging
+from localcloud.aml.baggage import Baggage
 from localcloud.aml.catalog import Catalog
 from localcloud.aml.journal import Journal
 from localcloud.aml.names import Workspace
@@ -21,6 +24,10 @@ from localcloud.aml.store import JobStore
 from localcloud.aml.uris import UriError
 from localcloud.aml.workplace import LONGEST_MESSAGE, Workplace
 from localcloud.clock import Clock
+from localcloud.database import AGAIN, until_stored
+from localcloud.faults.disk import Disk
+from localcloud.faults.points import Point
+from localcloud.faults.switchboard import Faults
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +44,10 @@ class Limits:
 
 class JobError(Exception):
     """The job's command failed; the text is what the service tells of it."""
+
+
+class NodeLostError(Exception):
+    """The node of a job is no more, before its command runs or after it."""
 
 
 class Cluster:
@@ -58,19 +69,23 @@ class Cluster:
         clock: Clock,
         limits: Limits,
         endpoint: str,
+        faults: Faults,
+        disk: Disk,
     ) -> None:
         self._folder = folder
         self._workspace = workspace
         self._journal = journal
         self._store = store
-        self._catalog = catalog
-        self._artifacts = artifacts
         self._carrier = carrier
+        self._baggage = Baggage(catalog, carrier, store, artifacts, limits.outputs)
         self._clock = clock
         self._limits = limits
         self._endpoint = endpoint
         self._nodes = asyncio.Semaphore(limits.nodes)
+        self._faults = faults
+        self._disk = disk
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._processes: dict[str, Process] = {}
         self._runs = False
 
     def resume(self) -> None:
@@ -118,24 +133,67 @@ class Cluster:
         del self._tasks[name]
         job = self._store.get(name)
         if job is not None and job.status is Status.CANCEL_REQUESTED:
-            self._journal.move(name, Status.CANCELED, processes=[])
+            self._complete_cancellation(name)
         if not task.cancelled() and (bug := task.exception()):
             log.error("job %s was left behind", name, exc_info=bug)
 
+    def _complete_cancellation(self, name: str) -> None:
+        try:
+            self._journal.move(name, Status.CANCELED, processes=[])
+        except sqlite3.OperationalError as problem:
+            log.error("job %s is canceled; it cannot be stored now: %s", name, problem)
+            asyncio.get_running_loop().call_later(AGAIN, self._complete_cancellation, name)
+
+    def pids(self, point: Point) -> list[int]:
+        """Return the processes of the job that ``point`` is about; of all jobs' commands if it is about none."""
+        if point.service == "aml":
+            running = [self._processes[point.name]] if point.name in self._processes else []
+        else:
+            running = list(self._processes.values())
+        return [pid for process in running for pid in process.command]
+
     async def _carry(self, name: str) -> None:
+        try:
+            while not await self._is_carried(name):  # noqa: ASYNC110 (nobody says when the database is writable)
+                await asyncio.sleep(AGAIN)
+        except (JobError, DataError, UriError) as problem:
+            await self._fail(name, "UserError", str(problem))
+        except NodeLostError as problem:
+            await self._fail(name, "ServiceError", str(problem))
+        except Exception as bug:
+            log.exception("job %s could not be carried out", name)
+            await self._fail(name, "ServiceError", f"{type(bug).__name__}: {bug}")
+
+    async def _is_carried(self, name: str) -> bool:
+        """Carry a job to its end; False where a full or locked database interrupted it."""
         try:
             await self._recover(self._journal.get(name))
             await self._live(name)
-        except (JobError, DataError, UriError) as problem:
-            self._fail(name, "UserError", str(problem))
-        except Exception as bug:
-            log.exception("job %s could not be carried out", name)
-            self._fail(name, "ServiceError", f"{type(bug).__name__}: {bug}")
+        except sqlite3.OperationalError as problem:
+            log.error("job %s is interrupted: %s", name, problem)
+            return False
+        return True
 
-    def _fail(self, name: str, code: str, message: str) -> None:
+    async def _fail(self, name: str, code: str, message: str) -> None:
         if rules.may_enter(self._journal.get(name).status, Status.FAILED):
             error = {"code": code, "message": message[:LONGEST_MESSAGE]}
-            self._journal.move(name, Status.FAILED, error=error, processes=[])
+            await until_stored(
+                f"job {name}", lambda: self._journal.move(name, Status.FAILED, error=error, processes=[])
+            )
+
+    async def _enter(self, name: str, status: Status, **facts: Any) -> Job:
+        """Bring a job into its next status; the fault points around that, e.g. ``JobRunning``."""
+        await self._meet("before", f"Job{status}", name)
+        job = await until_stored(f"job {name}", lambda: self._journal.move(name, status, **facts))
+        await self._meet("after", f"Job{status}", name)
+        return job
+
+    async def _meet(self, phase: str, step: str, name: str) -> None:
+        """Meet a fault point of a job's life; one that ends the job while it has no process has taken its node."""
+        meet = self._faults.before if phase == "before" else self._faults.after
+        fault = await meet(Point("aml", step, name))
+        if fault and "job" in fault.values() and name not in self._processes:
+            raise NodeLostError("The node of the job was lost.")
 
     async def _recover(self, job: Job) -> None:
         """Wipe out what an interrupted execution of this job left: processes, local files, files in the lake."""
@@ -162,24 +220,20 @@ class Cluster:
             return
         for status in (Status.STARTING, Status.PREPARING, Status.QUEUED):
             if rules.may_enter(self._journal.get(name).status, status):
-                self._journal.move(name, status)
+                await self._enter(name, status)
                 await asyncio.sleep(0)
         async with self._nodes:
-            place, job = Workplace.of(self._folder, name), self._journal.move(name, Status.RUNNING)
+            place, job = Workplace.of(self._folder, name), await self._enter(name, Status.RUNNING)
             try:
                 await self._on_node(job, place)
             finally:
                 await staging.whole(self._leave(job, place))
-            self._journal.complete(name)
+            await self._enter(name, Status.COMPLETED)
 
     async def _leave(self, job: Job, place: Workplace) -> None:
         """Keep what an execution that has ended leaves behind, unless the job will run again, and tidy up."""
         if self._runs:
-            target, note = artifacts.place_of(job.name, self._artifacts), partial(self._store.note_upload, job.name)
-            try:
-                await artifacts.keep(self._carrier, place, target, self._limits.outputs, note)
-            except (DataError, OSError) as problem:
-                log.warning("artifacts of job %s are missing: %s", job.name, problem)
+            await self._baggage.keep(job, place)
         await asyncio.to_thread(staging.remove_folder, place.work)
 
     async def _on_node(self, job: Job, place: Workplace) -> None:
@@ -190,28 +244,37 @@ class Cluster:
         finally:
             limit.cancel()
         used = {"cpu_seconds": ending.cpu_seconds, "peak_memory": ending.peak_memory, "processes": []}
-        self._journal.move(job.name, Status.FINALIZING, **used)
+        await self._enter(job.name, Status.FINALIZING, **used)
         if ending.problem:
             raise JobError(f"Execution failed. The job was ended because {ending.problem}.")
         if ending.code != 0:
             with contextlib.suppress(DataError):  # the command's own failure is the one to tell
-                await self._upload(job, place, modes={"ReadWriteMount"})
+                await self._baggage.unload(job, place, modes={"ReadWriteMount"})
             raise JobError(place.complaint(job, ending.code))
-        await self._upload(job, place, modes={"ReadWriteMount", "Upload"})
+        await self._baggage.unload(job, place, modes={"ReadWriteMount", "Upload"})
 
     async def _run(self, job: Job, place: Workplace) -> Ending:
         """Run the command to its end, and on until the cloud's clock says that the job's declared duration is over."""
         assert job.started is not None
-        inputs = await self._download(job, place)
+        inputs = await self._baggage.load(job, place)
+        await self._meet("before", "JobCommand", job.name)
         process = await Process.make(str(place.home))
+        runs: list[asyncio.Task[None]] = []
+
+        def started() -> None:
+            self._journal.note(job.name, processes=process.identities)
+            self._processes[job.name] = process
+            runs.append(asyncio.create_task(self._meet("after", "JobCommand", job.name)))
+
         try:
             self._journal.note(job.name, processes=process.identities)
             ending = await process.run(
-                self._specification(job, place, inputs),
-                started=lambda: self._journal.note(job.name, processes=process.identities),
-                sampled=lambda cpu, memory: self._store.add_sample(job.name, self._clock.now(), cpu, memory),
+                self._specification(job, place, inputs), started, partial(self._sampled, job.name)
             )
         finally:
+            self._processes.pop(job.name, None)
+            for task in runs:
+                task.cancel()
             await staging.whole(process.end())
             links = place.cut_links()
         if links:
@@ -231,49 +294,17 @@ class Cluster:
             outputs=str(place.outputs),
             output_bytes=self._limits.outputs,
             memory_bytes=self._limits.memory,
+            file_bytes=self._disk.left,
         )
 
-    async def _download(self, job: Job, place: Workplace) -> dict[str, str]:
-        """Bring code and inputs to the job's folder; return what stands for each input in the command."""
-        place.make(job)
-        if code := job.sent.get("codeId"):
-            await self._carrier.download_folder("code", code, self._catalog.code(code), place.code)
-        else:
-            place.code.mkdir()
-        texts = {}
-        for name, one in job.sent["inputs"].items():
-            if one["jobInputType"] == "literal":
-                texts[name] = one["value"]
-            elif one["mode"] == "Direct":
-                texts[name] = one["uri"]
-            else:
-                texts[name] = await self._download_input(name, one, place)
-        return texts
-
-    async def _download_input(self, name: str, one: dict[str, str], place: Workplace) -> str:
-        source, target = self._catalog.input(one["uri"]), place.input(name)
-        if one["jobInputType"] == "uri_folder":
-            await self._carrier.download_folder(name, one["uri"], source, target)
-            staging.make_read_only(target)
-            return str(target)
-        target.mkdir()
-        file = target / Path(source.path).name
-        await self._carrier.download_file(name, one["uri"], source, file)
-        return str(file)
-
-    async def _upload(self, job: Job, place: Workplace, modes: set[str]) -> None:
-        """Write the outputs of these modes; a failed command's "mounted" ones too, which Azure writes as they come."""
-        for name, one in job.sent["outputs"].items():
-            if one["mode"] in modes:
-                target = self._catalog.output(one["uri"])
-                note = partial(self._store.note_upload, job.name)
-                await self._carrier.upload_folder(name, place.output(name), target, note)
+    def _sampled(self, name: str, cpu: float, memory: float) -> None:
+        with contextlib.suppress(sqlite3.OperationalError):  # a measurement is not worth a job
+            self._store.add_sample(name, self._clock.now(), cpu, memory)
 
     async def _cancel_when_too_long(self, job: Job) -> None:
         assert job.started is not None
         limit = rules.times_out_at(job, job.started)
         if limit is not None:
             await self._clock.sleep_until(limit)
-            self.cancel(
-                job.name, warning=f"The job was canceled because it exceeded its timeout of {rules.time_limit(job)}."
-            )
+            warning = f"The job was canceled because it exceeded its timeout of {rules.time_limit(job)}."
+            await until_stored(f"job {job.name}", lambda: self.cancel(job.name, warning))

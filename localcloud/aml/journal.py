@@ -41,18 +41,17 @@ class Journal:
             self._tell(job)
 
     def move(self, name: str, status: Status, **facts: Any) -> Job:
-        """Bring a job into its next status, with further ``facts`` of it, and tell of it."""
+        """Bring a job into its next status, with further ``facts`` of it, and tell of it.
+
+        Once it is completed its outputs are whole: from there on they stay, whatever happens.
+        """
         with self._database.transaction():
+            if status is Status.COMPLETED:
+                self._store.forget_uploads(name)
             job = replace(rules.enter(self.get(name), status, self._clock.now()), **facts)
             self._store.save(job)
             self._tell(job)
         return job
-
-    def complete(self, name: str) -> None:
-        """Tell of a job that its outputs are whole: from here on they stay, whatever happens."""
-        with self._database.transaction():
-            self._store.forget_uploads(name)
-            self.move(name, Status.COMPLETED)
 
     def note(self, name: str, **facts: Any) -> Job:
         """Change ``facts`` of a job that no event tells of."""

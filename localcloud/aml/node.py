@@ -76,6 +76,12 @@ class Process:
                 return _ending(told)
         raise RunnerLostError("the process that watched over the job's command was killed")
 
+    @property
+    def command(self) -> list[int]:
+        """The command's running processes: itself and all that came of it."""
+        roots = [found for who in self.identities[1:] if (found := processes.find(who))]
+        return [one.pid for root in roots for one in processes.tree(root)]
+
     async def end(self) -> None:
         """Kill the command with all that came of it, and the runner; does nothing when they have ended."""
         assert self._runner.stdin is not None

@@ -35,7 +35,8 @@ _CHUNK = 65536
 @dataclass(frozen=True)
 class Specification:
     """What to run. ``log`` takes standard output and error, up to ``log_bytes``; ``memory_bytes`` is each process's
-    address space (0: no limit), ``output_bytes`` what may lie in the folder ``outputs``."""  # fmt: skip
+    address space (0: no limit), ``output_bytes`` what may lie in the folder ``outputs``, ``file_bytes`` how large any
+    file may grow (None: no limit)."""  # fmt: skip
 
     command: str
     folder: str
@@ -45,6 +46,7 @@ class Specification:
     outputs: str
     output_bytes: int
     memory_bytes: int
+    file_bytes: int | None = None
 
 
 class Measure:
@@ -107,14 +109,16 @@ def _start(specification: Specification) -> subprocess.Popen[bytes]:
         stderr=subprocess.STDOUT,
         start_new_session=True,
         # No other thread runs yet, so code between fork and exec is safe.
-        preexec_fn=lambda: _limit(specification.memory_bytes),  # noqa: PLW1509
+        preexec_fn=lambda: _limit(specification.memory_bytes, specification.file_bytes),  # noqa: PLW1509
     )
 
 
-def _limit(memory_bytes: int) -> None:
+def _limit(memory_bytes: int, file_bytes: int | None) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory_bytes:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    if file_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
 
 
 def _watch(command: subprocess.Popen[bytes], specification: Specification, measure: Measure) -> str | None:

@@ -24,6 +24,7 @@ from localcloud.config import Resources
 from localcloud.database import Database
 from localcloud.endpoints import Endpoints
 from localcloud.eventgrid.rules import Events
+from localcloud.faults.disk import Disk
 from localcloud.http import Surroundings, application
 from localcloud.identity.rules import Identity
 from localcloud.lake.rules import Lake
@@ -52,6 +53,7 @@ class AzureML:
         secrets: Secrets,
         surroundings: Surroundings,
     ) -> None:
+        disk = Disk("jobs", surroundings.faults)
         declared, clock = resources.aml, surroundings.clock
         workspace = Workspace(declared.subscription, declared.resource_group, declared.workspace, declared.region)
         own = {
@@ -72,7 +74,7 @@ class AzureML:
             store=jobs,
             catalog=catalog,
             artifacts=own[ARTIFACTS_DATASTORE],
-            carrier=Carrier(lake, job_identity),
+            carrier=Carrier(lake, job_identity, disk),
             clock=clock,
             limits=Limits(
                 nodes=declared.nodes,
@@ -81,7 +83,10 @@ class AzureML:
                 log=declared.log_mib * _MEGABYTE,
             ),
             endpoint=endpoints.aml,
+            faults=surroundings.faults,
+            disk=disk,
         )
+        surroundings.faults.on_process("job", self._cluster.pids)
         rulebook = Rulebook(workspace, catalog, declared.compute, job_identity.oid)
         self.app = application("aml", surroundings, errors.answer)
         self.app.middlewares.append(arm_errors)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from localcloud.aml.uris import Place
+from localcloud.faults.disk import Disk
 from localcloud.identity.rules import SUPERUSER, Caller
 from localcloud.lake import paths
 from localcloud.lake.access import Rights
@@ -28,11 +29,13 @@ class DataError(Exception):
 class Carrier:
     """Moves files between the lake and folders as ``caller``, the identity of the compute.
 
-    A place that the workspace holds a credential for is reached with that instead, as the service does it.
+    A place that the workspace holds a credential for is reached with that instead, as the service does it. ``disk`` is
+    where the folders are.
     """
 
-    def __init__(self, lake: Lake, caller: Caller) -> None:
+    def __init__(self, lake: Lake, caller: Caller, disk: Disk) -> None:
         self._lake = lake
+        self._disk = disk
         self._caller = caller
 
     async def download_file(self, name: str, uri: str, place: Place, target: Path) -> None:
@@ -93,10 +96,14 @@ class Carrier:
             view = self._lake.read_file(self._as(place), place.filesystem, place.path)
         except StorageError as refusal:
             raise _unreadable(name, uri, refusal) from refusal
-        with view.open() as source, target.open("xb") as copy:
-            while chunk := source.read(_CHUNK):
-                copy.write(chunk)
-                await asyncio.sleep(0)  # other requests are served between two chunks
+        try:
+            with view.open() as source, target.open("xb") as copy:
+                while chunk := source.read(_CHUNK):
+                    self._disk.write(len(chunk))
+                    copy.write(chunk)
+                    await asyncio.sleep(0)  # other requests are served between two chunks
+        except OSError as problem:
+            raise DataError(f"input {name}: {uri} does not fit on the job's disk: {problem.strerror}.") from problem
 
     def _as(self, place: Place) -> Caller:
         return SUPERUSER if place.credentialed else self._caller

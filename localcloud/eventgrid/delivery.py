@@ -7,32 +7,34 @@ import base64
 import json
 import logging
 import sqlite3
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 
-from localcloud.altered import altered
+from localcloud.altered import altered, corrupted
 from localcloud.clock import Clock
 from localcloud.config import Subscription
-from localcloud.database import Database
+from localcloud.database import AGAIN, Database, until_stored
 from localcloud.eventgrid import schemas
-from localcloud.eventgrid.rules import DEAD_LETTER_DELAY, DEAD_LETTER_PATIENCE, EXPIRED, Events, finals, judge
-from localcloud.faults import Faults, Point
+from localcloud.eventgrid.attempts import Try
+from localcloud.eventgrid.dead_letters import DeadLetters, event_of
+from localcloud.eventgrid.rules import DEAD_LETTER_DELAY, EXPIRED, Events, finals, judge
+from localcloud.eventgrid.validation import ANSWER_WITHIN, Validation
+from localcloud.faults.points import Point
+from localcloud.faults.switchboard import Faults, Struck
 from localcloud.lake.errors import StorageError
 
 log = logging.getLogger(__name__)
 
 #: Deliveries under way at once for one subscription.
 PARALLEL = 16
-#: Seconds a destination has for its answer.
-ANSWER_WITHIN = 30
-#: Seconds until a webhook that did not validate is asked again.
-VALIDATE_AGAIN = 10
+#: What is said of an event that a fault has dropped.
+LOST = "Lost"
+#: How a try ended for one event: the status (0: no answer), and what Event Grid calls the outcome.
+End = tuple[int, str]
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Delivery:
         self._clock = clock
         self._faults = faults
         self._session = session
+        self._letters = DeadLetters(events.store, clock, destinations.put_dead_letter)
+        self._validation = Validation(events, clock, session, destinations.validation_url)
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -76,99 +80,135 @@ class Delivery:
 
     async def _pump(self, subscription: Subscription) -> None:
         if subscription.webhook:
-            await self._validate(subscription, subscription.webhook)
+            await self._validation.agreement(subscription, subscription.webhook)
         busy: set[int] = set()
         slots = asyncio.Semaphore(PARALLEL)
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await slots.acquire()
-                batch = await self._next(subscription, busy)
-                busy.update(row["id"] for row in batch)
-                tasks.create_task(self._carry(subscription, batch, busy, slots))
+                rows = await self._next(subscription, busy)
+                faults = (
+                    [] if rows[0]["dead_reason"] else list(self._faults.strikes("before", _point(subscription, rows)))
+                )
+                for struck in faults:
+                    if "batch" in struck.rule.action:
+                        rows = await self._gathered(subscription, rows, busy, struck)
+                busy.update(row["id"] for row in rows)
+                tasks.create_task(self._carry(subscription, rows, faults, busy, slots))
 
     async def _carry(
-        self, subscription: Subscription, batch: list[sqlite3.Row], busy: set[int], slots: asyncio.Semaphore
+        self,
+        subscription: Subscription,
+        rows: list[sqlite3.Row],
+        faults: list[Struck],
+        busy: set[int],
+        slots: asyncio.Semaphore,
     ) -> None:
         try:
-            await self._deliver(subscription, batch)
+            await self._deliver(subscription, rows, faults)
+        except sqlite3.OperationalError as problem:
+            log.error(
+                "what became of a delivery of %s cannot be stored: %s; it is made again", subscription.name, problem
+            )
+            await asyncio.sleep(AGAIN)
         finally:
-            busy.difference_update(row["id"] for row in batch)
+            busy.difference_update(row["id"] for row in rows)
             slots.release()
             self._events.wake(subscription.name)
 
     async def _next(self, subscription: Subscription, busy: set[int]) -> list[sqlite3.Row]:
         """Wait for the next batch of deliveries that are due and not under way."""
-        arrived, store, size = (
-            self._events.arrived[subscription.name],
-            self._events.store,
-            subscription.max_events_per_batch,
-        )
+        size = subscription.max_events_per_batch
         while True:
-            arrived.clear()
-            now = self._clock.time()
             if self._events.switches.hold:
-                await arrived.wait()
+                await self._events.arrival(subscription.name, None)
                 continue
-            rows = [row for row in store.due(subscription.name, now, size + len(busy)) if row["id"] not in busy]
+            rows = self._due(subscription, busy, size)
             if rows:
                 return rows[:1] if rows[0]["dead_reason"] else [row for row in rows if not row["dead_reason"]][:size]
-            await self._arrival_or(arrived, store.next_due(subscription.name, now))
+            await self._arrival(subscription)
 
-    async def _arrival_or(self, arrived: asyncio.Event, due: float | None) -> None:
-        waits = [asyncio.ensure_future(arrived.wait())]
-        if due is not None:
-            waits.append(asyncio.ensure_future(self._clock.sleep_until(datetime.fromtimestamp(due, UTC))))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+    async def _gathered(
+        self, subscription: Subscription, rows: list[sqlite3.Row], busy: set[int], struck: Struck
+    ) -> list[sqlite3.Row]:
+        """Wait for as many events as a fault wants in one delivery, or until it is switched off."""
+        size = struck.rule.action["batch"]
+        while True:
+            due = [row for row in self._due(subscription, busy, size) if not row["dead_reason"]][:size]
+            if len(due) >= size or struck.number not in self._faults.rules:
+                return due or rows
+            await self._events.arrival(
+                subscription.name, self._events.store.next_due(subscription.name, self._clock.time())
+            )
 
-    async def _deliver(self, subscription: Subscription, rows: list[sqlite3.Row]) -> None:
+    async def _arrival(self, subscription: Subscription) -> None:
+        due = self._events.store.next_due(subscription.name, self._clock.time())
+        await self._events.arrival(subscription.name, due)
+
+    def _due(self, subscription: Subscription, busy: set[int], size: int) -> list[sqlite3.Row]:
+        found = self._events.store.due(subscription.name, self._clock.time(), size + len(busy))
+        return [row for row in found if row["id"] not in busy]
+
+    async def _deliver(self, subscription: Subscription, rows: list[sqlite3.Row], faults: list[Struck]) -> None:
         rows = [row for row in rows if not self._has_expired(subscription, row)]
         if not rows:
             return
         if rows[0]["dead_reason"]:
-            self._write_dead_letter(subscription, rows[0])
-        elif subscription.queue:
-            with self._database.transaction():
-                for row in rows:
-                    self._settle(subscription, row, *self._put_on_queue(subscription, row))
-        else:
-            status, outcome = await self._try(subscription, rows)
-            with self._database.transaction():
-                for row in rows:
-                    self._settle(subscription, row, status, outcome)
+            self._letters.write(subscription, rows[0])
+            return
+        done = [action for struck in faults if (action := await self._faults.carry_out(struck)) is not None]
+        fault = next((action for action in done if "batch" not in action), {})
+        if subscription.queue and not self._faults.has_rules:
+            await until_stored(subscription.name, lambda: self._put_and_settle(subscription, rows))
+            return
+        ends = await self._try(subscription, rows, fault)
+        late = await self._faults.after(_point(subscription, rows))
+        if late:
+            ends = [(late.get("status", 0), "Fault")] * len(rows)
+        await until_stored(subscription.name, lambda: self._settle_all(subscription, rows, ends))
 
-    def _put_on_queue(self, subscription: Subscription, row: sqlite3.Row) -> tuple[int, str]:
-        """Queue and deliveries share the database: each message arrives once however often the cloud is killed.
+    def _put_and_settle(self, subscription: Subscription, rows: list[sqlite3.Row]) -> None:
+        """Queue and deliveries share the database: each message arrives once, however often the cloud is killed."""
+        with self._database.transaction():
+            self._settle_all(subscription, rows, self._put_on_queue(subscription, rows, {}))
+
+    async def _try(self, subscription: Subscription, rows: list[sqlite3.Row], fault: dict[str, Any]) -> list[End]:
+        """Make one delivery as ``fault`` says; return how it ended for each event."""
+        if "drop" in fault:
+            return [(HTTPStatus.OK, LOST)] * len(rows)
+        if {"status", "reset", "crash", "terminate"} & set(fault):
+            return [(fault.get("status", 0), "Fault")] * len(rows)
+        if "duplicate" in fault:
+            await self._send(subscription, rows, fault)
+        return await self._send(subscription, rows, fault)
+
+    async def _send(self, subscription: Subscription, rows: list[sqlite3.Row], fault: dict[str, Any]) -> list[End]:
+        """Bring events to their destination, spoiled as ``fault`` says (see :mod:`localcloud.altered`)."""
+        if subscription.queue:
+            with self._database.transaction():
+                return self._put_on_queue(subscription, rows, fault)
+        return [await self._post(subscription, rows, fault)] * len(rows)
+
+    def _put_on_queue(self, subscription: Subscription, rows: list[sqlite3.Row], fault: dict[str, Any]) -> list[End]:
+        """Put each event on the queue, within a transaction of the database that both share.
 
         A message that is larger than a queue takes is given up as any other 413; a queue that is not there may come.
         """
-        event = json.dumps(schemas.convert(json.loads(row["event"]), subscription.schema_))
-        try:
-            self._to.put_message(str(subscription.queue), base64.b64encode(event.encode()).decode())
-        except StorageError as refusal:
-            return refusal.status, _name(refusal.status)
-        return HTTPStatus.OK, "Delivered"
+        ends: list[End] = []
+        for row in rows:
+            body = json.dumps(event_of(row, subscription.schema_)).encode()
+            try:
+                self._to.put_message(str(subscription.queue), base64.b64encode(_spoiled(body, fault)).decode())
+                ends.append((HTTPStatus.OK, "Delivered"))
+            except StorageError as refusal:
+                ends.append((refusal.status, _name(refusal.status)))
+        return ends
 
-    async def _try(self, subscription: Subscription, rows: list[sqlite3.Row]) -> tuple[int, str]:
-        """Make one delivery; return the status (0: no answer) and what Event Grid calls the outcome."""
-        point = Point("eventgrid", "Deliver", subscription.name)
-        fault = await self._faults.before(point) or {}
-        if "status" in fault or "reset" in fault:
-            status, outcome = fault.get("status", 0), "Fault"
-        else:
-            status, outcome = await self._post(subscription, rows, fault)
-        fault = await self._faults.after(point)
-        return (fault.get("status", 0), "Fault") if fault else (status, outcome)
-
-    async def _post(
-        self, subscription: Subscription, rows: list[sqlite3.Row], fault: dict[str, Any]
-    ) -> tuple[int, str]:
-        """Send one delivery, spoiled as ``fault`` says (see :func:`localcloud.altered.altered`)."""
-        events = [json.loads(row["event"]) for row in rows]
-        content_type, body = schemas.body(events, subscription.schema_, batched=subscription.max_events_per_batch > 1)
+    async def _post(self, subscription: Subscription, rows: list[sqlite3.Row], fault: dict[str, Any]) -> End:
+        """Post events to a function or webhook, in one request."""
+        events = [event_of(row, subscription.schema_) for row in rows]
+        batched = len(rows) > 1 or subscription.max_events_per_batch > 1
+        content_type, body = schemas.body(events, subscription.schema_, batched=batched)
         headers = {
             "Content-Type": content_type,
             "aeg-event-type": "Notification",
@@ -181,7 +221,7 @@ class Delivery:
         try:
             async with (
                 asyncio.timeout(ANSWER_WITHIN),
-                self._session.post(address, data=altered(fault, body), headers=headers) as answer,
+                self._session.post(address, data=_spoiled(body, fault), headers=headers) as answer,
             ):
                 await answer.read()
                 return answer.status, _name(answer.status)
@@ -190,15 +230,22 @@ class Delivery:
         except aiohttp.ClientError as problem:
             return 0, type(problem).__name__
 
+    def _settle_all(self, subscription: Subscription, rows: list[sqlite3.Row], ends: list[End]) -> None:
+        with self._database.transaction():
+            for row, end in zip(rows, ends, strict=True):
+                self._settle(subscription, row, *end)
+
     def _settle(self, subscription: Subscription, row: sqlite3.Row, status: int, outcome: str) -> None:
         """Note how a try ended and what follows."""
         store, now = self._events.store, self._clock.time()
         final = finals(subscription, retry_unauthorized=self._events.switches.retry_unauthorized)
         age = now - row["published"]
         verdict = judge(subscription, status, row["attempts"] + 1, age, self._events.jitter(), final)
+        then = "delivered" if verdict.delivered else "again" if verdict.retry_in else f"given up: {verdict.reason}"
+        self._events.tried.append(Try.of(subscription, row, status, outcome, self._clock.now(), then))
         if verdict.delivered:
             store.done([row["id"]])
-            store.count(subscription.name, "delivered")
+            store.count(subscription.name, "lost" if outcome == LOST else "delivered")
             return
         store.count(subscription.name, "failed_tries")
         if verdict.retry_in:
@@ -224,69 +271,6 @@ class Delivery:
             store.done([delivery])
             store.count(subscription.name, "dropped")
 
-    def _write_dead_letter(self, subscription: Subscription, row: sqlite3.Row) -> None:
-        store, now = self._events.store, self._clock.now()
-        path = f"{subscription.name.upper()}/{now.year}/{now.month}/{now.day}/{now.hour}/{uuid.uuid4()}.json"
-        letter = json.dumps([_dead(row, subscription.schema_)]).encode()
-        try:
-            self._to.put_dead_letter(str(subscription.dead_letter), path, letter)
-        except Exception:
-            log.exception("dead letter of %s could not be written", subscription.name)
-            if now.timestamp() - row["last_attempt"] < DEAD_LETTER_PATIENCE:
-                store.postpone(row["id"], now.timestamp() + DEAD_LETTER_DELAY)
-                return
-            store.count(subscription.name, "dropped")
-        else:
-            store.count(subscription.name, "dead_lettered")
-        store.done([row["id"]])
-
-    async def _validate(self, subscription: Subscription, webhook: str) -> None:
-        """Shake hands with a webhook; its events wait until it agreed."""
-        code = self._events.store.validation(subscription.name, webhook, str(uuid.uuid4()).upper())["code"]
-        arrived, ask_at = self._events.arrived[subscription.name], self._clock.time()
-        while not self._is_validated(subscription, webhook):
-            if self._clock.time() < ask_at:
-                await self._arrival_or(arrived, ask_at)
-                arrived.clear()
-            elif await self._agrees(subscription, webhook, code):
-                self._events.store.validated(subscription.name, code)
-            else:
-                ask_at = self._clock.time() + VALIDATE_AGAIN
-
-    async def _agrees(self, subscription: Subscription, webhook: str, code: str) -> bool:
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                return await self._handshake(subscription, webhook, code)
-        except (TimeoutError, aiohttp.ClientError, ValueError) as problem:
-            log.info("webhook %s of %s did not validate: %s", webhook, subscription.name, problem)
-            return False
-
-    def _is_validated(self, subscription: Subscription, webhook: str) -> bool:
-        return bool(self._events.store.validation(subscription.name, webhook, "")["validated"])
-
-    async def _handshake(self, subscription: Subscription, webhook: str, code: str) -> bool:
-        if subscription.schema_ == schemas.CLOUD_EVENTS:
-            origin = {"WebHook-Request-Origin": "eventgrid.azure.net"}
-            async with self._session.options(webhook, headers=origin) as answer:
-                allowed = answer.headers.get("WebHook-Allowed-Origin", "")
-                return answer.status == HTTPStatus.OK and allowed in {"*", "eventgrid.azure.net"}
-        headers = {"aeg-event-type": "SubscriptionValidation", "aeg-subscription-name": subscription.name.upper()}
-        event = {
-            "id": str(uuid.uuid4()),
-            "topic": subscription.source,
-            "subject": "",
-            "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
-            "eventTime": self._clock.now().isoformat().replace("+00:00", "Z"),
-            "data": {"validationCode": code, "validationUrl": self._to.validation_url(subscription.name, code)},
-            "dataVersion": "2",
-            "metadataVersion": "1",
-        }
-        async with self._session.post(webhook, json=[event], headers=headers) as answer:
-            if answer.status != HTTPStatus.OK:
-                return False
-            body = await answer.json(content_type=None)
-            return isinstance(body, dict) and body.get("validationResponse") == code
-
 
 def _name(status: int) -> str:
     """Return a status as dead letters spell it, e.g. ``NotFound``."""
@@ -296,19 +280,16 @@ def _name(status: int) -> str:
         return str(status)
 
 
-def _dead(row: sqlite3.Row, schema: str) -> schemas.Event:
-    event = schemas.convert(json.loads(row["event"]), schema)
-    facts = {
-        "deadLetterReason": row["dead_reason"],
-        "deliveryAttempts": row["attempts"],
-        "lastDeliveryOutcome": row["outcome"],
-        "publishTime": _text(row["published"]),
-        "lastDeliveryAttemptTime": _text(row["last_attempt"]),
-    }
-    if schema == schemas.CLOUD_EVENTS:
-        facts = {name.lower(): value for name, value in facts.items()}
-    return {**event, **facts}
+def _point(subscription: Subscription, rows: list[sqlite3.Row]) -> Point:
+    """The fault point of a delivery: it is named after the subscription, and called by its first event's subject."""
+    return Point("eventgrid", "Deliver", subscription.name, schemas.subject(json.loads(rows[0]["event"])))
 
 
-def _text(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
+def _spoiled(body: bytes, fault: dict[str, Any]) -> bytes:
+    """Return the bytes of a delivery as ``fault`` damages them: all of them, or the first event among them."""
+    if "corrupt" not in fault:
+        return altered(fault, body)
+    document, how = json.loads(body), fault["corrupt"]
+    if isinstance(document, list) and how is not True:
+        return json.dumps([json.loads(corrupted(document[0], how)), *document[1:]]).encode()
+    return corrupted(document, how).encode()

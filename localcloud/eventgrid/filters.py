@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from localcloud.config import AdvancedFilter, Subscription
+from localcloud.config import Subscription
+from localcloud.eventgrid.operators import AdvancedFilter
 from localcloud.eventgrid.schemas import Event, convert, event_type
 
 _ABSENT = object()
 Test = Callable[[Any, Any], bool]
 
 
-def wants(subscription: Subscription, event: Event) -> bool:
-    """Say whether ``subscription`` is to get ``event``."""
+def wants(subscription: Subscription, event: Event, accepted: str = "") -> bool:
+    """Say whether ``subscription`` is to get ``event``, which was ``accepted`` at that moment."""
     if subscription.types and event_type(event) not in subscription.types:
         return False
-    delivered = convert(event, subscription.schema_)
+    delivered = convert(event, subscription.schema_, accepted)
     return _subject_fits(subscription, str(delivered.get("subject") or "")) and all(
         passes(one, delivered) for one in subscription.advanced_filters
     )
@@ -33,7 +34,7 @@ def passes(one: AdvancedFilter, event: Event) -> bool:
         return value is _ABSENT or value is None
     if one.operator_type == "IsNotNull":
         return value is not _ABSENT and value is not None
-    wanted = one.values or ([] if one.value is None else [one.value])
+    wanted = one.values or [one.value]
     if one.operator_type in _NEGATED:
         return not _any(_POSITIVE[_NEGATED[one.operator_type]], value, wanted)
     return _any(_POSITIVE[one.operator_type], value, wanted)

@@ -10,13 +10,17 @@ import json
 import logging
 import random
 import uuid
+from collections import deque
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from localcloud.clock import Clock
 from localcloud.config import ACCOUNT, Resources, Subscription
 from localcloud.database import Database
+from localcloud.eventgrid.attempts import KEPT, Try, waiting
 from localcloud.eventgrid.filters import wants
-from localcloud.eventgrid.schemas import Event, is_cloud_event
+from localcloud.eventgrid.schemas import Event, is_cloud_event, missing
 from localcloud.eventgrid.store import Store
 from localcloud.eventgrid.switches import Switches
 
@@ -73,9 +77,12 @@ def finals(subscription: Subscription, *, retry_unauthorized: bool) -> frozenset
 
 
 class Events:
-    """Takes events in and says which deliveries follow; delivering them is :mod:`localcloud.eventgrid.delivery`'s."""
+    """Takes events in and says which deliveries follow; delivering them is :mod:`localcloud.eventgrid.delivery`'s.
 
-    def __init__(self, resources: Resources, database: Database, clock: Clock) -> None:
+    ``seed`` and that of the switches drive what is left to chance. ``tried`` are the newest deliveries.
+    """
+
+    def __init__(self, resources: Resources, database: Database, clock: Clock, seed: int = 0) -> None:
         self.subscriptions = {one.name: one for one in resources.eventgrid.subscriptions}
         self.topics = frozenset(resources.eventgrid.topics)
         self.store = Store(database)
@@ -83,9 +90,11 @@ class Events:
         self.switches = Switches().changed(self.store.switches())
         self.arrived = {name: asyncio.Event() for name in self.subscriptions}
         self.resource_ids = _resource_ids(resources)
+        self.tried: deque[Try] = deque(maxlen=KEPT)
         self._database = database
         self._clock = clock
-        self._chance = random.Random(self.switches.seed)  # noqa: S311 (not for secrets)
+        self._seed = seed
+        self._chance = self._chances()
 
     def emit(self, source: str, event: Event) -> None:
         """Keep one delivery of ``event`` for each subscription to ``source`` that wants it.
@@ -95,13 +104,58 @@ class Events:
         what else it lacks is filled in.
         """
         event = self._completed(source, event)
-        matching = [one for one in self.subscriptions.values() if one.source == source and wants(one, event)]
+        accepted = self._now()
+        subscribed = [one for one in self.subscriptions.values() if one.source == source]
+        matching = [one for one in subscribed if wants(one, event, accepted)]
         if not matching:
             return
         with self._database.transaction():
             for subscription in matching:
                 self._keep(subscription.name, event)
         self._database.after_commit(lambda: self.wake(*(one.name for one in matching)))
+
+    def forge(self, source: str, event: object) -> Event:
+        """Take in an event for something that did not happen, as if ``source`` had told of it, and return it.
+
+        What Event Grid would not take from anybody is refused with ValueError.
+        """
+        if source not in self.resource_ids:
+            raise ValueError(f"no source {source!r} of events; known: {', '.join(sorted(self.resource_ids))}")
+        if not isinstance(event, dict):
+            raise ValueError('an event is an object, e.g. {"subject": "...", "eventType": "...", "data": {...}}')
+        completed = self._completed(source, event)
+        if problem := missing(completed, self.resource_ids[source]):
+            raise ValueError(f"Event Grid would not take this event: {problem}")
+        log.warning("event forged for %s: %s", source, completed)
+        self.emit(source, completed)
+        return completed
+
+    async def arrival(self, subscription: str, due: float | None) -> None:
+        """Return when there may be something new to deliver for ``subscription``, or at the moment ``due``."""
+        arrived = self.arrived[subscription]
+        waits = [asyncio.ensure_future(arrived.wait())]
+        if due is not None:
+            waits.append(asyncio.ensure_future(self._clock.sleep_until(datetime.fromtimestamp(due, UTC))))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        arrived.clear()
+
+    def newest(self, count: int) -> list[Try]:
+        """Return up to ``count`` deliveries that were made since the start, the newest first."""
+        return list(self.tried)[: -count - 1 : -1]
+
+    def waiting(self, limit: int) -> list[dict[str, Any]]:
+        """Return up to ``limit`` deliveries that are still to be made, the next first, as the state page shows them."""
+        shown = []
+        for row in self.store.open(limit):
+            subscription = self.subscriptions[row["subscription"]]
+            is_strange = subscription.webhook and not self.store.is_validated(subscription.name)
+            state = "held" if self.switches.hold else "not validated" if is_strange else ""
+            shown.append(waiting(subscription, row, state))
+        return shown
 
     def wake(self, *subscriptions: str) -> None:
         """Let the deliveries of ``subscriptions`` (none named: all) be looked at now."""
@@ -112,10 +166,16 @@ class Events:
         """Change the switches named in ``document``; raises :class:`~localcloud.eventgrid.switches.SwitchError`."""
         self.switches = self.switches.changed(document)
         self.store.set_switches(self.switches.document())
-        self._chance = random.Random(self.switches.seed)  # noqa: S311
+        self._chance = self._chances()
         log.warning("event switches: %s", self.switches.document())
         self.wake()
         return self.switches
+
+    def _chances(self) -> random.Random:
+        return random.Random(f"{self._seed} {self.switches.seed}")  # noqa: S311 (not for secrets)
+
+    def _now(self) -> str:
+        return self._clock.now().isoformat().replace("+00:00", "Z")
 
     def jitter(self) -> float:
         """Return a seeded chance from 0 to 1."""
@@ -137,7 +197,7 @@ class Events:
             return event
         filled = {
             "id": str(uuid.uuid4()),
-            "eventTime": self._clock.now().isoformat().replace("+00:00", "Z"),
+            "eventTime": self._now(),
             "dataVersion": "",
             "data": None,
             **event,

@@ -73,20 +73,24 @@ def event_type(event: Event) -> str:
     return str(event.get("type" if is_cloud_event(event) else "eventType", ""))
 
 
-def convert(event: Event, schema: str) -> Event:
-    """Return ``event`` in ``schema``."""
+def subject(event: Event) -> str:
+    """Return the event's subject; a CloudEvent need not have one."""
+    return str(event.get("subject") or "")
+
+
+def convert(event: Event, schema: str, accepted: str) -> Event:
+    """Return ``event`` in ``schema``; one that does not say when it happened has happened when it was ``accepted``."""
     if is_cloud_event(event) == (schema == CLOUD_EVENTS):
         return event
-    return _to_cloud_event(event) if schema == CLOUD_EVENTS else _to_event_grid(event)
+    return _to_cloud_event(event) if schema == CLOUD_EVENTS else _to_event_grid(event, accepted)
 
 
 def body(events: list[Event], schema: str, *, batched: bool) -> tuple[str, bytes]:
-    """Return content type and body of one delivery. Only an unbatched CloudEvent is no array."""
-    converted = [convert(event, schema) for event in events]
+    """Return content type and body of a delivery of events in ``schema``. Only an unbatched CloudEvent is no array."""
     if schema == CLOUD_EVENTS and not batched:
-        return CONTENT_TYPES[schema], json.dumps(converted[0]).encode()
+        return CONTENT_TYPES[schema], json.dumps(events[0]).encode()
     content_type = CLOUD_EVENTS_BATCH if schema == CLOUD_EVENTS else CONTENT_TYPES[schema]
-    return content_type, json.dumps(converted).encode()
+    return content_type, json.dumps(events).encode()
 
 
 def _to_cloud_event(event: Event) -> Event:
@@ -101,14 +105,14 @@ def _to_cloud_event(event: Event) -> Event:
     }
 
 
-def _to_event_grid(event: Event) -> Event:
+def _to_event_grid(event: Event, accepted: str) -> Event:
     """Azure refuses this direction; here it is allowed, and extension attributes go under ``data`` unseen: dropped."""
     return {
         "id": event["id"],
         "topic": event["source"],
-        "subject": event.get("subject", ""),
+        "subject": subject(event),
         "eventType": event["type"],
-        "eventTime": event.get("time", ""),
+        "eventTime": event.get("time") or accepted,
         "data": event.get("data", event.get("data_base64")),
         "dataVersion": "",
         "metadataVersion": "1",

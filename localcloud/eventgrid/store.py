@@ -60,6 +60,10 @@ class Store:
         )
         return None if row is None else row["due"]
 
+    def open(self, limit: int) -> list[sqlite3.Row]:
+        """Return up to ``limit`` deliveries of all subscriptions that are still to be made, the next first."""
+        return self._database.all("SELECT * FROM event_deliveries ORDER BY due, id LIMIT ?", limit)
+
     def done(self, ids: Iterable[int]) -> None:
         """Forget deliveries that were made or given up."""
         for one in ids:
@@ -128,6 +132,11 @@ class Store:
         row = self._database.one("SELECT * FROM event_validations WHERE subscription = ?", subscription)
         assert row is not None
         return row
+
+    def is_validated(self, subscription: str) -> bool:
+        """Say whether the webhook of a subscription has agreed."""
+        row = self._database.one("SELECT validated FROM event_validations WHERE subscription = ?", subscription)
+        return row is not None and bool(row["validated"])
 
     def validated(self, subscription: str, code: str) -> bool:
         """Note that a webhook answered with ``code``; False when that is not the code it was given."""

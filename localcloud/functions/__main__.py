@@ -1,5 +1,5 @@
 """The process: ``python -m localcloud.functions --app DIR --state DIR --port N [--rpc-port N] [--enforce-keys]
-[--seed N]``.
+[--seed N] [--slot NAME]``.
 
 What the parent process gives:
 
@@ -14,6 +14,8 @@ What the parent process gives:
 
 - **``<state>/secrets.json``** and **``<state>/clock``**: shared with the parent (:mod:`localcloud.secrets`,
   :mod:`localcloud.clock`); made here when missing, so that the host also runs alone.
+- **``--slot``**: this is the host of a deployment slot, beside the app's own. What it keeps for itself, its database
+  and ready file, lies in ``<state>/slots/NAME``; all else is shared.
 - **standard input**, one command a line: ``clock`` (the clock was moved), ``faults [...]`` (replaces the fault rules by
   this JSON list). The end of the input means that the parent is gone: the process dies at once.
 
@@ -23,8 +25,9 @@ What it gives back:
   first): ``{"pid": ..., "port": ..., "rpc_port": ..., "functions": [{"name", "trigger"}, ...]}``.
   ``GET /admin/host/status`` answers 200 from then on.
 - **exit code**: 0 after SIGTERM or SIGINT (running functions get a few seconds to end), 3 when the app cannot be
-  loaded or a setting is wrong: the reason stands on standard error in one message.
-- **``<state>/functions.db``**: histories, open work and schedules. The next start continues from it.
+  loaded, a setting is wrong or another host has the folder: the reason stands on standard error in one message.
+- **``<state>/functions.db``**: histories, open work and schedules. The next start continues from it. A second host on
+  the same folder is refused, by a lock that dies with its owner, however that ends.
 """
 
 from __future__ import annotations
@@ -41,13 +44,17 @@ import time
 from pathlib import Path
 
 from localcloud.clock import Clock
-from localcloud.faults import Faults
+from localcloud.faults.ledger import Ledger
+from localcloud.faults.switchboard import Faults
 from localcloud.functions.host import Host, Options, ready_document
 from localcloud.functions.host_json import AppError
-from localcloud.http import PortInUseError
+from localcloud.ownership import InUseError, owned
+from localcloud.serving import PortInUseError
 
 #: Exit code when the app cannot be loaded.
 CANNOT_START = 3
+#: Seconds that a host which is ending, because its parent was killed, may hold the folder.
+PREDECESSOR_WITHIN = 3.0
 
 
 def main() -> int:
@@ -55,14 +62,15 @@ def main() -> int:
     options = _options()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("azure").setLevel(logging.WARNING)
-    options.state.mkdir(parents=True, exist_ok=True)
+    options.home.mkdir(parents=True, exist_ok=True)
     clock = Clock(options.state / "clock")
     time.time = (
         clock.time
     )  # before the app and its SDKs are imported, so that their token caches follow the cloud's clock
     try:
-        asyncio.run(_serve(options, clock))
-    except (AppError, PortInUseError) as problem:
+        with owned(options.home, "functions.lock", PREDECESSOR_WITHIN):
+            asyncio.run(_serve(options, clock))
+    except (AppError, PortInUseError, InUseError) as problem:
         print(f"localcloud functions: {problem}", file=sys.stderr)
         return CANNOT_START
     return 0
@@ -76,19 +84,21 @@ def _options() -> Options:
     parser.add_argument("--rpc-port", type=int, default=0)
     parser.add_argument("--enforce-keys", action="store_true")
     parser.add_argument("--seed", type=int, default=0, help="drives what faults leave to chance")
+    parser.add_argument("--slot", help="the deployment slot whose host this is")
     given = parser.parse_args()
-    return Options(
-        given.app.resolve(), given.state.resolve(), given.port, given.rpc_port, given.enforce_keys, given.seed
-    )
+    given.app, given.state = given.app.resolve(), given.state.resolve()
+    return Options(**vars(given))
 
 
 async def _serve(options: Options, clock: Clock) -> None:
-    faults = Faults(options.seed, clock.now)
+    faults = Faults(options.seed, clock, Ledger(options.state, "slot" if options.slot else "functions"))
+    faults.on_database("engine", options.home / "functions.db")
+    faults.on_database("cloud", options.state / "cloud.db")
     _obey_standard_input(clock, faults)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    ready = options.state / "functions.ready.json"
+    ready = options.home / "functions.ready.json"
     ready.unlink(missing_ok=True)
     host = Host(options, clock, faults)
     ports = await host.start()

@@ -8,7 +8,8 @@ from functools import lru_cache
 from azure.functions import meta
 
 from localcloud.functions.app import App, Function
-from localcloud.functions.durable.engine import ActivityError, Functions
+from localcloud.functions.durable.activities import ActivityError
+from localcloud.functions.durable.engine import Functions
 from localcloud.functions.durable.episode import EpisodeAbortedError, OrchestratorError
 from localcloud.functions.durable.walk import Kind
 from localcloud.functions.http_trigger import OtherInputs

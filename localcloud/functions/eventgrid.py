@@ -17,7 +17,7 @@ from localcloud.functions.app import App, Function
 from localcloud.functions.http_trigger import OtherInputs
 from localcloud.functions.invoke import InvocationError, Invoker
 from localcloud.functions.keys import Keys
-from localcloud.http import announce
+from localcloud.http import announce, at_most
 
 log = logging.getLogger(__name__)
 
@@ -51,16 +51,17 @@ class EventGridDoor:
                 return _validation(await _body(request))
             case "notification":
                 await announce(request, "DeliverEvents", function.name)
-                return await self._deliver(function, await _body(request))
+                return await self._deliver(request, function, await _body(request))
             case "unsubscribe":
                 return web.Response(status=202)
         return web.Response(status=400)
 
-    async def _deliver(self, function: Function, body: Any) -> web.Response:
+    async def _deliver(self, request: web.Request, function: Function, body: Any) -> web.Response:
         """Run the function on every event, side by side; one failure fails the delivery, which is then sent again."""
         events = body if isinstance(body, list) else [body]
         if not all(isinstance(event, dict) for event in events):
             return web.Response(status=400)
+        events = events[: at_most(request, len(events))]
         results = await asyncio.gather(*(self._run(function, event) for event in events))
         return web.Response(status=202 if all(results) else 500)
 

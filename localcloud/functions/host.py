@@ -16,7 +16,8 @@ from azure.functions import meta
 from localcloud.clock import Clock
 from localcloud.config import ConfigError, Resources
 from localcloud.database import Database
-from localcloud.faults import Faults
+from localcloud.faults.disk import Disk
+from localcloud.faults.switchboard import Faults
 from localcloud.functions.app import App, Function, load_app
 from localcloud.functions.durable.binding import RPC_PATH, WEBHOOK_PATH, Addresses
 from localcloud.functions.durable.client import Client
@@ -32,9 +33,10 @@ from localcloud.functions.invoke import Invoker
 from localcloud.functions.keys import Keys
 from localcloud.functions.queue_trigger import Queues
 from localcloud.functions.timer import Timers
-from localcloud.http import RequestLog, Runner, Surroundings, application, refuse, serve
+from localcloud.http import RequestLog, Surroundings, application, refuse
 from localcloud.identity.rules import Identity
 from localcloud.secrets import Secrets
+from localcloud.serving import Runner, serve
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,12 @@ class Options:
     rpc_port: int
     enforce_keys: bool
     seed: int = 0  #: drives what faults leave to chance
+    slot: str | None = None  #: the deployment slot whose host this is
+
+    @property
+    def home(self) -> Path:
+        """The folder of what this host keeps for itself."""
+        return self.state / "slots" / self.slot if self.slot else self.state
 
 
 class Host:
@@ -68,7 +76,7 @@ class Host:
         self._surroundings = Surroundings(clock, faults, RequestLog())
         self._keys = Keys(secrets.function_keys)
         self._addresses = Addresses(self.settings.hub_name, secrets.function_keys[_DURABLE_KEY])
-        self._database = Database(options.state / "functions.db")
+        self._database = Database(options.home / "functions.db", Disk("engine", faults))
         self._invoker = Invoker(self.settings.function_timeout)
         self._engine = Engine(
             Store(self._database),

@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import os
+import sqlite3
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -92,12 +93,18 @@ class Timers:
         return row is not None and datetime.fromisoformat(row["next"]) < now
 
     def _store(self, name: str, last: datetime | None, following: datetime) -> None:
-        """Note the next occurrence, and the last one unless it is still the one noted before."""
-        self._database.run(
-            "INSERT INTO schedules VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
-            " SET last = coalesce(excluded.last, last), next = excluded.next, updated = excluded.updated",
-            *(name, _text(last), _text(following), _text(self._clock.now())),
-        )
+        """Note the next occurrence, and the last one unless it is still the one noted before.
+
+        A store that is full or locked does not stop the schedule: only what was missed is not known then.
+        """
+        try:
+            self._database.run(
+                "INSERT INTO schedules VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
+                " SET last = coalesce(excluded.last, last), next = excluded.next, updated = excluded.updated",
+                *(name, _text(last), _text(following), _text(self._clock.now())),
+            )
+        except sqlite3.OperationalError as problem:
+            log.error("the schedule of %s cannot be noted now: %s", name, problem)
 
 
 def schedule_of(function: Function) -> Schedule:

@@ -9,17 +9,21 @@ that nothing names, which are collected at start-up.
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import io
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterable, Generator
+from collections.abc import AsyncIterable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from localcloud.database import Database
+from localcloud.faults.disk import Disk
+from localcloud.lake.errors import StorageError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS lake_content (id INTEGER PRIMARY KEY AUTOINCREMENT, length INTEGER NOT NULL);
@@ -57,9 +61,10 @@ class Written:
 
 
 class Contents:
-    """All contents of the lake; ``folder`` holds the parts."""
+    """All contents of the lake; ``folder`` holds the parts. ``disk`` is asked before any byte is written."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, disk: Disk | None = None) -> None:
+        self._disk = disk
         self._database = database
         self._folder = folder
         self._held: Counter[int] = Counter()
@@ -68,29 +73,26 @@ class Contents:
         folder.mkdir(parents=True, exist_ok=True)
 
     async def receive(self, body: AsyncIterable[bytes]) -> Written:
-        """Write a stream as a new part, chunk by chunk."""
+        """Write a stream as a new part, chunk by chunk; raises StorageError when the disk is full."""
         part, md5, length = uuid.uuid4().hex, hashlib.md5(usedforsecurity=False), 0
-        path = self._path(part)
-        path.parent.mkdir(exist_ok=True)
-        try:
-            with path.open("xb", buffering=_CHUNK) as file:
-                async for chunk in body:
-                    file.write(chunk)
-                    md5.update(chunk)
-                    length += len(chunk)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        with self._new(part) as file:
+            async for chunk in body:
+                self._write(file, chunk)
+                md5.update(chunk)
+                length += len(chunk)
         return Written(part, length, md5.digest())
 
     def take(self, source: Path) -> Written:
-        """Copy a local file as a new part."""
+        """Copy a local file as a new part; raises StorageError when the disk is full."""
+        with source.open("rb") as origin:
+            return self.keep(iter(lambda: origin.read(_CHUNK), b""))
+
+    def keep(self, chunks: Iterable[bytes]) -> Written:
+        """Write chunks as a new part; raises StorageError when the disk is full."""
         part, md5, length = uuid.uuid4().hex, hashlib.md5(usedforsecurity=False), 0
-        path = self._path(part)
-        path.parent.mkdir(exist_ok=True)
-        with source.open("rb") as origin, path.open("xb") as file:
-            while chunk := origin.read(_CHUNK):
-                file.write(chunk)
+        with self._new(part) as file:
+            for chunk in chunks:
+                self._write(file, chunk)
                 md5.update(chunk)
                 length += len(chunk)
         return Written(part, length, md5.digest())
@@ -246,6 +248,25 @@ class Contents:
         for path in self._folder.glob("??/*"):
             if path.name not in known:
                 path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _new(self, part: str) -> Iterator[BinaryIO]:
+        """Open a new part for writing; nothing is left of one that could not be written whole."""
+        path = self._path(part)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            with path.open("xb", buffering=_CHUNK) as file:
+                yield file
+        except BaseException as problem:
+            path.unlink(missing_ok=True)
+            if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+                raise StorageError("InternalError", "The server's disk is full. Try again.") from problem
+            raise
+
+    def _write(self, file: BinaryIO, chunk: bytes) -> None:
+        if self._disk is not None:
+            self._disk.write(len(chunk))
+        file.write(chunk)
 
     def _path(self, part: str) -> Path:
         return self._folder / part[:2] / part

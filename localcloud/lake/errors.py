@@ -54,6 +54,7 @@ _STATUSES = {
     "LeaseNotPresentWithBlobOperation LeaseLost",
     413: "RequestBodyTooLarge",
     416: "InvalidRange",
+    500: "InternalError",
     501: "NotImplemented",
 }
 _STATUS_OF = {code: status for status, codes in _STATUSES.items() for code in codes.split()}

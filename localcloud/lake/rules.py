@@ -15,6 +15,7 @@ from typing import BinaryIO
 from localcloud.clock import Clock
 from localcloud.config import ACCOUNT, ACCOUNT_KEY, Resources
 from localcloud.database import Database
+from localcloud.faults.disk import Disk
 from localcloud.identity.rules import SUPERUSER, Caller
 from localcloud.lake import listing, paths, sas, writing
 from localcloud.lake.access import Access, Rights
@@ -61,14 +62,22 @@ class Lake:
     """ADLS Gen2 and storage queues of one account.
 
     ``state`` is the folder that holds the contents; rows live in ``database``, which the services of a process share.
-    ``base`` is the account's address in events, e.g. ``http://127.0.0.1:10000/devstoreaccount1``.
+    ``base`` is the account's address in events, e.g. ``http://127.0.0.1:10000/devstoreaccount1``; ``disk`` is what
+    the contents are written to.
     """
 
     def __init__(
-        self, database: Database, state: Path, clock: Clock, events: Events, resources: Resources, base: str
+        self,
+        database: Database,
+        state: Path,
+        clock: Clock,
+        events: Events,
+        resources: Resources,
+        base: str,
+        disk: Disk | None = None,
     ) -> None:
         store = Store(database, clock)
-        contents = Contents(database, state / "content")
+        contents = Contents(database, state / "content", disk)
         workspace = resources.aml
         topic = (
             f"/subscriptions/{workspace.subscription}/resourceGroups/{workspace.resource_group}"
@@ -135,14 +144,6 @@ class Lake:
         finally:
             if not self.volume.contents.names_part(written):
                 self.volume.contents.discard(written)
-
-    def touch(self, name: str) -> None:
-        """Make a new version of the path ``filesystem/path`` with the same content, as another writer would."""
-        filesystem, _, path = name.partition("/")
-        node = self.volume.find(Place(filesystem, path)).node
-        if node is not None:
-            with self.volume.store.database.transaction():
-                self.volume.change(node)
 
     def make_directory(self, caller: Caller, filesystem: str, path: str) -> None:
         """Make a directory and its parents; one that exists stays as it is."""

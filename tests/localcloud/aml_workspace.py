@@ -24,12 +24,13 @@ from localcloud.config import Ports, Resources
 from localcloud.database import Database
 from localcloud.endpoints import Endpoints
 from localcloud.eventgrid.rules import Events
-from localcloud.faults import Faults
-from localcloud.http import RequestLog, Surroundings, serve
+from localcloud.faults.switchboard import Faults
+from localcloud.http import RequestLog, Surroundings
 from localcloud.identity.rules import SUPERUSER, Identity
 from localcloud.lake import routes
 from localcloud.lake.rules import Lake
 from localcloud.secrets import Secrets
+from localcloud.serving import serve
 from localcloud.tls import Tls
 
 Result = TypeVar("Result")

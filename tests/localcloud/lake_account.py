@@ -26,12 +26,13 @@ from localcloud.clock import Clock
 from localcloud.config import ACCOUNT, ACCOUNT_KEY, Resources
 from localcloud.database import Database
 from localcloud.eventgrid.rules import Events
-from localcloud.faults import Faults
-from localcloud.http import RequestLog, Surroundings, serve
+from localcloud.faults.switchboard import Faults
+from localcloud.http import RequestLog, Surroundings
 from localcloud.identity.rules import Identity
 from localcloud.lake import routes
 from localcloud.lake.rules import Lake
 from localcloud.secrets import Secrets
+from localcloud.serving import serve
 from localcloud.tls import Tls
 
 Result = TypeVar("Result")

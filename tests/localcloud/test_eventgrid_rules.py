@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from localcloud.config import AdvancedFilter, Subscription
+from localcloud.config import ConfigError, Resources, Subscription
 from localcloud.eventgrid.filters import passes, wants
+from localcloud.eventgrid.operators import AdvancedFilter
 from localcloud.eventgrid.rules import SCHEDULE, Verdict, finals, judge
 from localcloud.eventgrid.schemas import CLOUD_EVENTS, body, convert, missing
 from localcloud.eventgrid.switches import SwitchError, Switches
@@ -55,13 +59,13 @@ def test_a_subscription_gets_what_its_filters_let_through(more: dict[str, Any], 
         ("NumberIn", "data.contentLength", [1, 12], True),
         ("NumberNotIn", "data.contentLength", [1, 12], False),
         ("NumberNotIn", "data.missing", [1], True),
-        ("NumberGreaterThan", "data.contentLength", [11], True),
-        ("NumberLessThan", "data.contentLength", [12], False),
-        ("NumberLessThanOrEquals", "data.contentLength", [12], True),
-        ("NumberGreaterThanOrEquals", "data.contentLength", [12], True),
+        ("NumberGreaterThan", "data.contentLength", 11, True),
+        ("NumberLessThan", "data.contentLength", 12, False),
+        ("NumberLessThanOrEquals", "data.contentLength", 12, True),
+        ("NumberGreaterThanOrEquals", "data.contentLength", 12, True),
         ("NumberInRange", "data.contentLength", [[0, 3], [10, 20]], True),
         ("NumberNotInRange", "data.contentLength", [[0, 3]], True),
-        ("BoolEquals", "data.tags.ok", [True], True),
+        ("BoolEquals", "data.tags.ok", True, True),
         ("StringIn", "data.api", ["putblob", "FLUSHWITHCLOSE"], True),
         ("StringNotIn", "data.api", ["flushwithclose"], False),
         ("StringNotIn", "data.missing", ["x"], True),
@@ -78,9 +82,10 @@ def test_a_subscription_gets_what_its_filters_let_through(more: dict[str, Any], 
         ("IsNotNull", "data.api", [], True),
     ],
 )
-def test_advanced_filters(operator: str, key: str, values: list[Any], passed: bool) -> None:
+def test_advanced_filters(operator: str, key: str, values: Any, passed: bool) -> None:
     """Values are ORed, texts compared without case; a missing key fails positive operators and passes negative ones."""
-    one = AdvancedFilter.model_validate({"operatorType": operator, "key": key, "values": values})
+    operand = "values" if isinstance(values, list) else "value"
+    one = AdvancedFilter.model_validate({"operatorType": operator, "key": key, operand: values})
     assert passes(one, EVENT) is passed
 
 
@@ -133,7 +138,7 @@ def test_an_event_is_given_up_after_its_attempts_or_its_time() -> None:
 
 def test_an_event_becomes_a_cloud_event_and_back() -> None:
     """What both schemas have is kept."""
-    other = convert(EVENT, CLOUD_EVENTS)
+    other = convert(EVENT, CLOUD_EVENTS, "2030-01-01T00:00:00Z")
     assert other == {
         "source": "/t",
         "subject": EVENT["subject"],
@@ -143,7 +148,45 @@ def test_an_event_becomes_a_cloud_event_and_back() -> None:
         "data": EVENT["data"],
         "specversion": "1.0",
     }
-    assert convert(other, "EventGridSchema") == EVENT | {"dataVersion": ""}
+    assert convert(other, "EventGridSchema", "2030-01-01T00:00:00Z") == EVENT | {"dataVersion": ""}
+
+
+def test_a_cloud_event_without_a_time_happened_when_it_was_accepted() -> None:
+    """In Event Grid's schema no event is without a time; as a CloudEvent it stays as it was sent."""
+    timeless = {"specversion": "1.0", "id": "1", "type": "t", "source": "/s"}
+    assert convert(timeless, "EventGridSchema", "2030-01-01T00:00:00Z")["eventTime"] == "2030-01-01T00:00:00Z"
+    assert convert(timeless, CLOUD_EVENTS, "2030-01-01T00:00:00Z") == timeless
+
+
+@pytest.mark.parametrize(
+    ("operator", "given", "word"),
+    [
+        ("NumberIn", {"values": ["1"]}, "a number, not '1'"),
+        ("NumberIn", {"values": [True]}, "a number, not True"),
+        ("NumberIn", {"value": 1}, "values: a list, each a number"),
+        ("NumberIn", {"values": []}, "values: a list"),
+        ("NumberLessThan", {"values": [1]}, "value: a number"),
+        ("NumberGreaterThan", {"value": "1"}, "a number, not '1'"),
+        ("NumberInRange", {"values": [1, 2]}, "a pair [from, to] of numbers, not 1"),
+        ("NumberNotInRange", {"values": [[1, 2, 3]]}, "a pair"),
+        ("BoolEquals", {"value": "true"}, "true or false, not 'true'"),
+        ("StringIn", {"values": [1]}, "a text of up to 512 characters, not 1"),
+        ("StringContains", {"values": ["x" * 513]}, "512"),
+        ("StringNotEndsWith", {"value": "x"}, "values: a list"),
+        ("IsNotNull", {"values": [1]}, "IsNotNull compares with nothing; leave values out"),
+    ],
+)
+def test_what_a_filter_compares_with_fits_its_operator(
+    operator: str, given: dict[str, Any], word: str, tmp_path: Path
+) -> None:
+    """Refused when localcloud.yaml is read, with file and line; it would let nothing through, or fail at an event."""
+    declared = {"operatorType": operator, "key": "data.n", **given}
+    one = {"name": "s", "source": "storage", "function": "f", "advanced_filters": [declared]}
+    text = yaml.safe_dump({"eventgrid": {"subscriptions": [one]}}, sort_keys=False)
+    (tmp_path / "localcloud.yaml").write_text(text)
+    line = text[: text.index("operatorType")].count("\n") + 1
+    with pytest.raises(ConfigError, match=rf"localcloud.yaml:{line}: .*{re.escape(word)}"):
+        Resources.load(tmp_path)
 
 
 def test_only_an_unbatched_cloud_event_is_no_array() -> None:

@@ -728,8 +728,7 @@ class TestCrashes:
     def test_crash_around_a_result(self, own_host, operation, phase):
         """A crash before a result is stored repeats the activity; after that it counts once and for all."""
         own_host.gate.touch()
-        rule = f'[{{"id": 1, "service": "functions", "operation": "{operation}", "name": "note", "phase": "{phase}",'
-        own_host.tell(f'faults {rule} "nth": 3, "action": {{"crash": true}}}}]')
+        own_host.fault({"crash": True}, operation=operation, name="note", phase=phase, nth=3)
         instance_id = own_host.begin("steps", instance_id="run")
         own_host.process.wait(10)
         own_host.start()
@@ -743,10 +742,7 @@ class TestCrashes:
     def test_crash_around_an_episode(self, own_host, phase):
         """An episode that was not committed is run again with the same outcome."""
         own_host.gate.touch()
-        own_host.tell(
-            'faults [{"id": 1, "service": "functions", "operation": "EpisodeCommitted", "name": "steps",'
-            f' "phase": "{phase}", "nth": 4, "action": {{"crash": true}}}}]'
-        )
+        own_host.fault({"crash": True}, operation="EpisodeCommitted", name="steps", phase=phase, nth=4)
         instance_id = own_host.begin("steps", instance_id="run")
         own_host.process.wait(10)
         own_host.start()

@@ -267,7 +267,7 @@ def test_posix_renames_move_into_a_directory(account: Account) -> None:
 
 def test_an_answer_that_is_lost_after_the_effect(account: Account) -> None:
     """Fault points know the operation, the path and the caller, and act before or after the effect."""
-    from localcloud.faults import Rule
+    from localcloud.faults.rules import Rule
 
     rule = Rule.parse(
         {"service": "storage", "operation": "CreateFile", "name": "models/lost", "caller": "owner", "phase": "after",

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from localcloud.secrets import Secrets
+from tests.localcloud.disturbance import Disturbed, news
 from tests.running import LocalCloud, eventually
 
 APP = Path(__file__).parent / "cloud_apps" / "histories"
@@ -57,6 +58,40 @@ def test_instances_and_their_histories(cloud: LocalCloud) -> None:
     assert '<span class="bad">TaskFailed</span>' in history
     assert "<i>" not in history
     assert "<b>Ada</b>" not in rendered(f"{cloud.endpoints.control}/instances/it-greets")
+
+
+@pytest.fixture(scope="module")
+def disturbed(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Disturbed]:
+    """A cloud whose events and faults are looked at."""
+    one = Disturbed(tmp_path_factory.mktemp("disturbed") / "state", authority, "--seed", "5")
+    yield one
+    one.stop()
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+def test_deliveries_and_faults_themselves(disturbed: Disturbed) -> None:
+    """What was sent to whom and how that ended, what waits and for what, which faults fired; and all of it as JSON."""
+    disturbed.fault({"status": 500}, service="eventgrid", operation="Deliver", name="told", times=1)
+    disturbed.publish(news("Told", "files/<b>one</b>.csv"))
+    eventually(lambda: disturbed.cloud.events()["told"].get("failed_tries") == 1)
+    disturbed.publish(news("Told", "files/two.csv"), news("Hooked", "nobody agreed"))
+    eventually(lambda: disturbed.cloud.events()["told"].get("delivered") == 1)
+
+    state = disturbed.cloud.control.get("/state")
+    newest = {one["subject"]: one for one in state["deliveries"]["newest"]}
+    assert (newest["files/two.csv"]["outcome"], newest["files/two.csv"]["status"]) == ("Accepted", 202)
+    assert newest["files/two.csv"]["destination"] == "function told"
+    assert (newest["files/<b>one</b>.csv"]["outcome"], newest["files/<b>one</b>.csv"]["then"]) == ("Fault", "again")
+    waiting = {one["subject"]: (one["state"], one["attempts"]) for one in state["deliveries"]["waiting"]}
+    assert waiting == {"files/<b>one</b>.csv": ("again", 1), "nobody agreed": ("not validated", 0)}
+    (fired,) = state["faults"]["newest"]
+    assert (fired["seed"], fired["operation"], fired["caller"]) == (5, "Deliver", "files/<b>one</b>.csv")
+    assert state["faults"]["repeat"].startswith("localcloud up --app ")
+
+    page = rendered(disturbed.cloud.endpoints.control)
+    assert "<b>one</b>" not in page
+    for text in ("Faults that fired", "Newest deliveries", "Deliveries to be made", "not validated", "--seed 5"):
+        assert text in page
 
 
 def test_the_same_as_json(cloud: LocalCloud) -> None:

@@ -6,8 +6,10 @@ import asyncio
 import heapq
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from localcloud.clock import Clock
+from localcloud.database import until_stored
 
 #: A timer is known by its execution and task id.
 TimerKey = tuple[str, int]
@@ -37,7 +39,7 @@ class Alarms:
             while self._due and self._due[0][0] <= now:
                 ready.append(heapq.heappop(self._due)[1])
             if ready:
-                self._ring(ready)
+                await until_stored(f"{len(ready)} timers that are due", partial(self._ring, ready))
 
     async def _wait(self) -> None:
         """Return when the first timer is due, or when an earlier one was set."""

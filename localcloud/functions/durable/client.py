@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 
 from localcloud.functions.durable.engine import Engine
@@ -103,8 +104,8 @@ class Client:
             self._store.delete(instance_id)
         return 0 if found is None else 1
 
-    def purge_where(self, chosen: Filter) -> int:
-        """Delete the chosen instances and return how many.
+    def purge_where(self, chosen: Filter, at_most: Callable[[int], int] = int) -> int:
+        """Delete the chosen instances, ``at_most`` so many of so many, and return how many.
 
         Statuses that are not final are struck from the filter, and a filter without statuses means every status,
         running included: that is what the extension does.
@@ -112,6 +113,7 @@ class Client:
         chosen = replace(chosen, statuses=chosen.statuses & _PURGEABLE)
         with self._store.transaction():
             found = self._store.instances(chosen, after="", count=-1)
+            found = found[: at_most(len(found))]
             for instance in found:
                 self._store.delete(instance.instance_id)
         return len(found)

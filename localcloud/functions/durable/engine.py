@@ -17,11 +17,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from localcloud.altered import corrupted
 from localcloud.clock import Clock
-from localcloud.faults import Faults, Point
+from localcloud.faults.points import Point
+from localcloud.faults.switchboard import Faults
+from localcloud.functions.durable.activities import Activities
 from localcloud.functions.durable.alarms import Alarms, TimerKey
 from localcloud.functions.durable.episode import ContinuedAsNew, Decision, Ended, EpisodeAbortedError, run_episode
-from localcloud.functions.durable.events import Event, EventType, Status, dump, event, moment_of, stamp
+from localcloud.functions.durable.events import (
+    DISPLAY_NAMES,
+    Event,
+    EventType,
+    Status,
+    dump,
+    event,
+    moment_of,
+    stamp,
+)
 from localcloud.functions.durable.history import Histories
 from localcloud.functions.durable.ids import problem_with_id
 from localcloud.functions.durable.lane import Lane
@@ -33,10 +45,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds that running activities are given when the host stops.
 GRACE = 5.0
-
-
-class ActivityError(Exception):
-    """The activity function raised; the text is ``TypeName: message``."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ class Engine:
         self._versions = versions
         self._histories = Histories(store)
         self._instances: Lane[str] = Lane(orchestrators, self._episode)
-        self._activities: Lane[tuple[str, int]] = Lane(activities, self._activity)
+        self._activities = Activities(store, clock, functions.run_activity, faults, activities, self.send)
         self._alarms = Alarms(clock, self._timers_due)
         self._alarm_task: asyncio.Task[None] | None = None
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
@@ -105,13 +113,22 @@ class Engine:
             *(instance_id, name, execution_id, version, Status.PENDING, False, input_text, None, None, False),
             *(stamp(now), stamp(now), parent),
         )
-        self.store.create(instance, self._execution_started(instance, now))
-        self.store.database.after_commit(lambda: self._instances.add(instance_id))
+        self.store.create(instance)
+        self.send(instance_id, self._execution_started(instance, now))
 
     def send(self, instance_id: str, message: Event) -> None:
-        """Store a message and let the instance take it once the open transaction commits."""
-        self.store.send(instance_id, message)
+        """Store a message and let the instance take it once the open transaction commits; the fault point for that."""
+        self.store.send(instance_id, self._written(instance_id, message))
         self.store.database.after_commit(lambda: self._instances.add(instance_id))
+
+    def _written(self, instance_id: str, message: Event) -> str:
+        """Return a message as it is stored; the fault point for that, which is called as histories call the message."""
+        if not self._faults.has_rules:
+            return dump(message)
+        instance = self.store.instance(instance_id)
+        kind = DISPLAY_NAMES[EventType(message["EventType"])]
+        fault = self._faults.at_once(Point("functions", kind, instance.name if instance else "", instance_id))
+        return corrupted(message, fault["corrupt"]) if fault and "corrupt" in fault else dump(message)
 
     def rewound(self, instance: Instance) -> None:
         """Run an instance whose stored history was rewritten, once the open transaction commits."""
@@ -147,40 +164,63 @@ class Engine:
         if verdict == "leave":
             log.warning("instance %s has version %s: left to a newer host", instance_id, instance.version)
             return
-        history = self._histories.of(instance)
+        known = (EventType.EXECUTION_STARTED, EventType.EXECUTION_TERMINATED)
+        if not self._histories.of(instance).events and not any(one["EventType"] in known for _, one in messages):
+            return  # the message that starts it cannot be read: the others wait behind it
+        refusal = None if verdict == "run" else f"its version '{instance.version}' does not match this host's."
+        point = Point("functions", "EpisodeCommitted", instance.name, instance_id)
         try:
-            decision = await run_episode(
-                instance,
-                history,
-                [message for _, message in messages],
-                self.clock.now(),
-                self.functions.run_orchestrator,
-                self.functions.rejection,
-                None if verdict == "run" else f"its version '{instance.version}' does not match this host's.",
-            )
+            decision = await self._decided(instance, messages, refusal)
+            fault = await self._faults.before(point)
+            if fault and "duplicate" in fault:
+                self._lose(instance, decision)
+                decision = await self._decided(instance, messages, refusal)
         except EpisodeAbortedError as problem:
             log.error("instance %s: %s; its episode is run again", instance_id, problem)
             self._instances.add(instance_id)
             return
-        await self._store_decision(instance, decision, messages[-1][0])
+        self._store_decision(instance, decision, [position for position, _ in messages])
+        await self._faults.after(point)
 
-    async def _store_decision(self, instance: Instance, decision: Decision, last_message: int) -> None:
-        """Commit an episode, unless the instance was purged or replaced meanwhile; the fault point around that."""
+    async def _decided(self, instance: Instance, messages: list[tuple[int, Event]], refusal: str | None) -> Decision:
+        """Run the orchestrator on the messages."""
+        return await run_episode(
+            instance,
+            self._histories.of(instance),
+            [message for _, message in messages],
+            self.clock.now(),
+            self.functions.run_orchestrator,
+            self.functions.rejection,
+            refusal,
+        )
+
+    def _lose(self, instance: Instance, decision: Decision) -> None:
+        """Do what another host does that takes the same turn and loses: its checkpoint is rejected, its activities run.
+
+        Their results count if they are the first. Source: durabletask, ``AzureStorageOrchestrationService.cs``, which
+        sends the messages of a turn before it writes its history.
+        """
+        log.warning("instance %s: the checkpoint of another host's same turn is rejected", instance.instance_id)
+        for task in decision.tasks:
+            if task.kind is Kind.ACTIVITY:
+                self._activities.run_beside(
+                    Activity(instance.execution_id, task.id, instance.instance_id, task.name, task.input)
+                )
+
+    def _store_decision(self, instance: Instance, decision: Decision, taken: list[int]) -> None:
+        """Commit an episode, unless the instance was purged or replaced meanwhile."""
         history = self._histories.of(instance)
-        point = Point("functions", "EpisodeCommitted", instance.name, instance.instance_id)
-        await self._faults.before(point)
         with self.store.transaction():
             current = self.store.instance(instance.instance_id)
             if current is None or current.execution_id != instance.execution_id:
                 return
-            self.store.take(instance.instance_id, last_message)
+            self.store.take(instance.instance_id, taken)
             self._commit(instance, decision, len(history.texts))
         self._histories.extend(instance, decision.events)
         if decision.end is not None:
             self._histories.forget(instance.execution_id)
         for waiter in self._waiters.get(instance.instance_id, ()):
             waiter.set()
-        await self._faults.after(point)
 
     def _commit(self, instance: Instance, decision: Decision, position: int) -> None:
         now = self.clock.now()
@@ -251,7 +291,8 @@ class Engine:
         self.store.new_generation(instance.instance_id, execution_id, end.input)
         renewed = self.store.instance(instance.instance_id)
         assert renewed is not None
-        self.store.send_first(instance.instance_id, [self._execution_started(renewed, now), *end.carried])
+        messages = [self._execution_started(renewed, now), *end.carried]
+        self.store.send_first(instance.instance_id, [dump(message) for message in messages])
         self.store.database.after_commit(lambda: self._instances.add(instance.instance_id))
 
     def _execution_started(self, instance: Instance, now: datetime) -> Event:
@@ -276,37 +317,6 @@ class Engine:
             "TaskScheduleId": parent.task_id,
         }
 
-    # activities and timers
-
-    async def _activity(self, key: tuple[str, int]) -> None:
-        """Run an open activity and store its result; the fault point for crashes around that."""
-        activity = self.store.activity(*key)
-        if activity is None:
-            return
-        fault = await self._faults.before(Point("functions", "ActivityStarted", activity.name, activity.instance_id))
-        executions = 2 if fault and "duplicate" in fault else 1  # two at once: a lease was lost, and the body goes on
-        result, *_ = await asyncio.gather(*(self._result_of(activity) for _ in range(executions)))
-        point = Point("functions", "ActivityCompleted", activity.name, activity.instance_id)
-        await self._faults.before(point)
-        with self.store.transaction():
-            if self.store.close_activity(*key):
-                self.send(activity.instance_id, result)
-        await self._faults.after(point)
-
-    async def _result_of(self, activity: Activity) -> Event:
-        """Run the function; what it raises is a result too."""
-        try:
-            result = await self.functions.run_activity(activity.name, activity.input, activity.instance_id)
-        except ActivityError as problem:
-            return event(
-                EventType.TASK_FAILED,
-                self.clock.now(),
-                TaskScheduledId=activity.task_id,
-                Reason=f"Activity function '{activity.name}' failed:  {problem}",
-                Details=_dotnet_exception(f" {problem}"),
-            )
-        return event(EventType.TASK_COMPLETED, self.clock.now(), TaskScheduledId=activity.task_id, Result=result)
-
     def _timers_due(self, keys: list[TimerKey]) -> None:
         with self.store.transaction():
             for key in keys:
@@ -328,21 +338,3 @@ def _answer_to_parent(parent: Parent, end: Ended, now: datetime) -> Event:
 def _text_of(output: str | None) -> str:
     value = json.loads(output) if output else ""
     return value if isinstance(value, str) else dump(value)
-
-
-def _dotnet_exception(message: str) -> str:
-    """Write an exception as .NET serialises it, which is what histories carry as ``Details``."""
-    return dump(
-        {
-            "$type": "System.Exception, System.Private.CoreLib",
-            "ClassName": "System.Exception",
-            "Message": message,
-            "Data": None,
-            "InnerException": None,
-            "HelpURL": None,
-            "StackTraceString": None,
-            "RemoteStackTraceString": None,
-            "HResult": -2146233088,
-            "Source": None,
-        }
-    )

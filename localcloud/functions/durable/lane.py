@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
+
+from localcloud.database import AGAIN
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +18,8 @@ Key = TypeVar("Key", bound=Hashable)
 class Lane(Generic[Key]):
     """Works on keys, first come first served, ``limit`` at a time, each key by one worker only.
 
-    A key added while it is worked on is worked on once more afterwards.
+    A key added while it is worked on is worked on once more afterwards; so is one whose work met a store that is full
+    or locked, a little later.
     """
 
     def __init__(self, limit: int, work: Callable[[Key], Awaitable[None]]) -> None:
@@ -51,6 +55,10 @@ class Lane(Generic[Key]):
     async def _run(self, key: Key) -> None:
         try:
             await self._work(key)
+        except sqlite3.OperationalError as problem:
+            log.error("%s cannot be worked on now: %s; it is tried again", key, problem)
+            self._again.add(key)
+            await asyncio.sleep(AGAIN)
         except Exception:
             log.exception("unexpected error while working on %s", key)
         finally:

@@ -25,11 +25,23 @@ from localcloud.functions.durable.errors import (
 from localcloud.functions.durable.events import STATUS_BY_TITLE, Status, dump, moment_of, stamp
 from localcloud.functions.durable.store import Filter, Instance
 from localcloud.functions.durable.view import history_payload, status_payload
-from localcloud.http import refuse
+from localcloud.http import announce, at_most, refuse
 
 _TOKEN = "x-ms-continuation-token"  # noqa: S105 (a header's name)
 _PAGE = 100
 _CONTROLS = ("terminate", "suspend", "resume", "rewind")
+
+
+#: What each request is called as a fault point, by its method and the segments or the word behind ``instances``.
+_OPERATIONS = {
+    ("GET", 0): "ListInstances",
+    ("GET", 1): "GetInstance",
+    ("DELETE", 0): "PurgeInstances",
+    ("DELETE", 1): "PurgeInstance",
+    ("POST", "raiseevent"): "RaiseEvent",
+    ("POST", "restart"): "RestartInstance",
+    **{("POST", word): f"{word.title()}Instance" for word in _CONTROLS},
+}
 
 
 class Api:
@@ -55,6 +67,7 @@ class Api:
     async def _route(self, request: web.Request, path: list[str]) -> web.Response:
         kind = path[0].lower() if path else ""
         if kind == "orchestrators" and request.method == "POST" and len(path) in (2, 3):
+            await announce(request, "StartOrchestration", path[2] if len(path) == 3 else "", path[1])
             return await self._start(request, path[1], path[2] if len(path) == 3 else None)
         if kind == "instances":
             return await self._route_instances(request, path[1:])
@@ -64,6 +77,10 @@ class Api:
 
     async def _route_instances(self, request: web.Request, path: list[str]) -> web.Response:
         """Answer for all instances (no segment), for one (its id), or for what is done to one (id and word)."""
+        word = path[1].lower() if path[1:] else ""
+        operation = _OPERATIONS.get((request.method, len(path) if len(path) < 2 else word))
+        if operation is not None:
+            await announce(request, operation, *path[:1])
         match request.method, [*path[:1], *(word.lower() for word in path[1:2]), *path[2:]]:
             case "GET", []:
                 answer = self._list(request)
@@ -134,7 +151,7 @@ class Api:
         query = _query(request)
         if not query.get("createdtimefrom"):
             raise BadRequestError("Please provide value for 'createdTimeFrom' parameter.")
-        return _deleted(self._client.purge_where(_filter(query)))
+        return _deleted(self._client.purge_where(_filter(query), lambda count: at_most(request, count)))
 
     async def _raise_event(self, request: web.Request, instance_id: str, name: str) -> web.Response:
         if request.content_type != "application/json":

@@ -7,14 +7,17 @@ its commit. Messages to an instance wait in its inbox until an episode has taken
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from localcloud.database import Database
-from localcloud.functions.durable.events import ANSWERS, Event, Status, dump, stamp
+from localcloud.functions.durable.events import ANSWERS, Event, Status, stamp
 from localcloud.functions.durable.walk import Kind, Task
+
+log = logging.getLogger(__name__)
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS instances (
@@ -144,8 +147,8 @@ class Store:
         sql = f"SELECT * FROM instances WHERE instance_id > ? AND {where} ORDER BY instance_id LIMIT ?"  # noqa: S608
         return [_instance(row) for row in self.database.all(sql, after, *values, count)]
 
-    def create(self, instance: Instance, started: Event) -> None:
-        """Store a new instance in place of an old one of its id, with its ExecutionStarted as first message."""
+    def create(self, instance: Instance) -> None:
+        """Store a new instance in place of an old one of its id."""
         self.delete(instance.instance_id)
         parent = instance.parent
         self.database.run(
@@ -155,7 +158,6 @@ class Store:
             *(instance.input, instance.created, instance.updated),
             *((parent.instance_id, parent.execution_id, parent.task_id) if parent else (None, None, None)),
         )
-        self.send(instance.instance_id, started)
 
     def delete(self, instance_id: str) -> None:
         """Delete an instance and all that belongs to it."""
@@ -188,7 +190,8 @@ class Store:
         """
         self.database.run("DELETE FROM history WHERE instance_id = ?", instance_id)
         answers = ", ".join(str(int(kind)) for kind in ANSWERS)
-        sql = f"DELETE FROM inbox WHERE instance_id = ? AND json_extract(event, '$.EventType') IN ({answers})"  # noqa: S608
+        kind = "CASE WHEN json_valid(event) THEN json_extract(event, '$.EventType') END"
+        sql = f"DELETE FROM inbox WHERE instance_id = ? AND {kind} IN ({answers})"  # noqa: S608
         self.database.run(sql, instance_id)
         sql = "UPDATE instances SET execution_id = ?, input = ?, custom_status_set = 0 WHERE instance_id = ?"
         self.database.run(sql, execution_id, input_text, instance_id)
@@ -210,27 +213,32 @@ class Store:
         self.database.run("DELETE FROM history WHERE instance_id = ?", instance_id)
         self.append(instance_id, 0, events)
 
-    def send(self, instance_id: str, message: Event) -> None:
-        """Put a message behind those that wait for the instance."""
+    def send(self, instance_id: str, message: str) -> None:
+        """Put a message (JSON text) behind those that wait for the instance."""
         sql = "INSERT INTO inbox SELECT ?, coalesce(max(position), 0) + 1, ? FROM inbox WHERE instance_id = ?"
-        self.database.run(sql, instance_id, dump(message), instance_id)
+        self.database.run(sql, instance_id, message, instance_id)
 
-    def send_first(self, instance_id: str, messages: list[Event]) -> None:
-        """Put messages, in their order, before those that wait for the instance."""
+    def send_first(self, instance_id: str, messages: list[str]) -> None:
+        """Put messages (JSON texts), in their order, before those that wait for the instance."""
         sql = "INSERT INTO inbox SELECT ?, coalesce(min(position), 0) - 1, ? FROM inbox WHERE instance_id = ?"
         for message in reversed(messages):
-            self.database.run(sql, instance_id, dump(message), instance_id)
+            self.database.run(sql, instance_id, message, instance_id)
 
     def inbox(self, instance_id: str) -> list[tuple[int, Event]]:
-        """Return the waiting messages with their positions, in order."""
+        """Return the waiting messages with their positions, in order.
+
+        One that cannot be read is left where it is and told of each time, as a control queue does with it for ever.
+        Source: durabletask, issues 842 and 1040.
+        """
         rows = self.database.all(
             "SELECT position, event FROM inbox WHERE instance_id = ? ORDER BY position", instance_id
         )
-        return [(row["position"], json.loads(row["event"])) for row in rows]
+        return [(row["position"], event) for row in rows if (event := _message(instance_id, row["event"])) is not None]
 
-    def take(self, instance_id: str, last_position: int) -> None:
-        """Remove the messages up to ``last_position``."""
-        self.database.run("DELETE FROM inbox WHERE instance_id = ? AND position <= ?", instance_id, last_position)
+    def take(self, instance_id: str, positions: Iterable[int]) -> None:
+        """Remove messages."""
+        for position in positions:
+            self.database.run("DELETE FROM inbox WHERE instance_id = ? AND position = ?", instance_id, position)
 
     def empty_inbox(self, instance_id: str) -> None:
         """Drop all that waits for an instance."""
@@ -287,6 +295,15 @@ class Store:
         """Return the instances whose parent is ``instance_id``."""
         rows = self.database.all("SELECT * FROM instances WHERE parent_instance = ?", instance_id)
         return [_instance(row) for row in rows]
+
+
+def _message(instance_id: str, text: str) -> Event | None:
+    try:
+        message: Event = json.loads(text)
+        return message if isinstance(message["EventType"], int) else None
+    except (ValueError, KeyError, TypeError):
+        log.error("instance %s: a message cannot be read and is left in its queue: %.200s", instance_id, text)
+        return None
 
 
 def _instance(row: Any) -> Instance:
