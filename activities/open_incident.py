@@ -8,7 +8,7 @@ import azure.durable_functions as df
 
 from activities.effects import Ask, effect
 from activities.resolve_incident import level
-from activities.send_incident import try_to_send
+from activities.send_incident import on_its_way, try_to_send
 from slipway import catalog, paths
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
@@ -51,7 +51,7 @@ def open_and_send(about: Subject, facts: dict[str, Any]) -> dict[str, Any]:
     time it was written is resolved at once, before anyone is told.
     """
     named = {**_standing(about), **facts, **_job(facts), **about.to_document()}
-    incident = lake().change_incident(about, lambda seen, now: opened(seen, named, now))
+    incident = lake().change_incident(about, lambda seen, now: on_its_way(opened(seen, named, now)))
     incident = level(about) or incident
     return {"incident": incident["key"], "sent": try_to_send(incident)}
 

@@ -59,7 +59,8 @@ def _demonstrate(given: argparse.Namespace, screen: Screen) -> int:
     plan = Plan() if given.days is None else Plan(("2013-01",), given.days)
     checks = Checks(partial(_show, screen))
     with Sink(lambda: cloud.now(), partial(_tell, screen)) as sink:  # noqa: PLW0108 (the cloud comes after)
-        settings = {"SLIPWAY_INCIDENT_URL": sink.url, "SLIPWAY_INCIDENT_SECRET": sink.secret}
+        destinations = {"demo": {"type": "webhook", "url": sink.url, "secret": "DEMO"}}
+        settings = {"SLIPWAY_DESTINATIONS": json.dumps(destinations), "SLIPWAY_SECRET_DEMO": sink.secret}
         with Cloud(given.state.resolve(), settings, keep=given.keep) as cloud:
             screen.say(f"a local Azure is up, with the app in it: {cloud.endpoints.functions}")
             told = Story(cloud, sink, plan, screen).tell()

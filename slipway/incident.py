@@ -6,9 +6,9 @@ compares the two afterwards, and `decide` compares them again: what was lost or 
 backfill or of the platform is opened and resolved by whoever watches that, in the same words each time it looks.
 
 The incident in the lake is the outbox: it holds the state that people should see (`status`, with a `revision` that
-grows with every change), the revision that the sink has taken, and the last one it was offered: an answer may have been
-lost. What is sent is the state as it is now, never a queue of messages, so a recovery can overtake the alarm. A
-receiver that knows two revisions goes by the greater.
+grows with every change), the destinations it goes `to`, and of each the revision that it has taken, and the last one it
+was offered: an answer may have been lost. What is sent is the state as it is now, never a queue of messages, so a
+recovery can overtake the alarm. A receiver that knows two revisions goes by the greater.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from datetime import datetime
 from typing import Any
 
 from slipway.claim import End, Record, Refused, Stage, said
+from slipway.destinations import Routing
 from slipway.failure import redact
 from slipway.severity import USUAL_TIER, Severity, rises_at, severity
 from slipway.subject import Subject
 
 Incident = dict[str, Any]
 
-#: What the sink has taken (revision, status) and was last offered (revision), before anything was sent.
-NEVER_SENT = {"revision": 0, "status": None, "offered": 0}
+#: What a destination has taken (revision, status, ticket) and was last offered (revision), before anything was sent.
+NEVER_TOLD = {"revision": 0, "status": None, "offered": 0, "ticket": None}
 
 #: The codes of the incidents that tell of no failed run: an input is missing at the due time; a job goes on running.
 LATE, WILL_NOT_END = "late", "job-will-not-end"
@@ -59,7 +60,7 @@ def opened(incident: Incident | None, facts: Mapping[str, Any], now: datetime) -
         overtaken = incident["run"] and incident["run"] == told["run"] and incident["attempt"] > told["attempt"]
         if overtaken or all(incident.get(name) == value for name, value in told.items()):
             return incident
-    before = incident or {"revision": 0, "sent": dict(NEVER_SENT), "occurrences": 0, "opened_at": None}
+    before = incident or {"revision": 0, "to": [], "told": {}, "occurrences": 0, "opened_at": None}
     is_open = before.get("status") == "open"
     begun = {"code": told["code"], "step": told["step"], "message": told["message"], "at": now.isoformat()}
     return {
@@ -170,37 +171,69 @@ def at_odds(incident: Mapping[str, str] | None, record: Mapping[str, str] | None
     return "failed" not in known
 
 
-def offered(incident: Incident | None) -> Incident | None:
-    """The incident before its present state is sent: from here on the sink may know it, whatever it answers.
+def routed(incident: Incident | None, routing: Routing) -> Incident | None:
+    """The incident with the destinations that it goes to by these routes, as it is now; None stays None.
+
+    One that it went to before, and does so no more, is told on as long as it knows of it.
+    """
+    if incident is None:
+        return None
+    return {**incident, "to": routing.of(incident), "routing": routing.digest}
+
+
+def told(incident: Incident, name: str) -> dict[str, Any]:
+    """What a destination has taken: `revision`, `status`, the revision last `offered`, and its `ticket`."""
+    known: dict[str, Any] = incident.get("told", {}).get(name, NEVER_TOLD)
+    return known
+
+
+def unsent(incident: Incident) -> list[str]:
+    """The destinations that have yet to be told the present state, by name.
+
+    A failure that was resolved before a destination heard of it is never told there.
+    """
+    return [name for name in sorted({*incident.get("to", ()), *incident.get("told", {})}) if _is_unsent(incident, name)]
+
+
+def _is_unsent(incident: Incident, name: str) -> bool:
+    known = told(incident, name)
+    if incident["revision"] <= known["revision"]:
+        return False
+    may_be_open = known["status"] == "open" or known["offered"] > known["revision"]
+    return bool(may_be_open or (incident["status"] == "open" and name in incident.get("to", ())))
+
+
+def offered(incident: Incident | None, name: str) -> Incident | None:
+    """The incident before its present state is sent: from here on the destination may know it, whatever it answers.
 
     None where nothing is to be sent, or this state was offered before.
     """
-    if incident is None or not unsent(incident) or incident["sent"]["offered"] == incident["revision"]:
+    if incident is None or not _is_unsent(incident, name) or told(incident, name)["offered"] == incident["revision"]:
         return None
-    return {**incident, "sent": {**incident["sent"], "offered": incident["revision"]}}
+    return _noted(incident, name, offered=incident["revision"])
 
 
-def sent(incident: Incident | None, revision: int, status: str, *, taken: bool = True) -> Incident | None:
-    """The incident after the state of this revision was sent, and `taken` by the sink or left without an answer.
+def sent(
+    incident: Incident | None, name: str, revision: int, status: str, *, taken: bool = True, ticket: str | None = None
+) -> Incident | None:
+    """The incident after the state of this revision was sent, and `taken` by the destination or left without an answer.
 
-    If the sink has taken a later state meanwhile, nobody knows which of the two reached it last: the present state gets
-    a new revision and is told again.
+    If it has taken a later state meanwhile, nobody knows which of the two reached it last: the present state gets a
+    new revision and is told again. The `ticket` that it gave is remembered until the resolution was taken.
     """
-    if incident is None or revision == incident["sent"]["revision"]:
+    if incident is None or revision == told(incident, name)["revision"]:
         return None
-    if revision < incident["sent"]["revision"]:
-        told = {**incident["sent"], "status": "open" if "open" in (status, incident["sent"]["status"]) else status}
-        return {**incident, "revision": incident["revision"] + 1, "sent": told}
-    return {**incident, "sent": {**incident["sent"], "revision": revision, "status": status}} if taken else None
+    kept = {"ticket": ticket if status == "open" else None} if taken else {}
+    before = told(incident, name)
+    if revision < before["revision"]:
+        believed = "open" if "open" in (status, before["status"]) else status
+        return {**_noted(incident, name, status=believed, **kept), "revision": incident["revision"] + 1}
+    return _noted(incident, name, revision=revision, status=status, **kept) if taken else None
 
 
-def unsent(incident: Incident) -> bool:
-    """Whether the sink has yet to be told. A failure that was resolved before anyone heard of it is never told."""
-    told = incident["sent"]
-    if incident["revision"] <= told["revision"]:
-        return False
-    may_be_open = told["status"] == "open" or told["offered"] > told["revision"]
-    return bool(incident["status"] == "open" or may_be_open)
+def _noted(incident: Incident, name: str, **facts: Any) -> Incident:
+    """The incident with these facts about a destination. `offered` never lies behind what was taken."""
+    return {**incident, "told": {**incident.get("told", {}), name: {**told(incident, name), **facts}}}
 
 
 def index(incident: Incident) -> dict[str, str]:
@@ -209,6 +242,7 @@ def index(incident: Incident) -> dict[str, str]:
         "status": incident["status"],
         "code": incident["code"],
         "unsent": "yes" if unsent(incident) else "no",
+        "routing": incident.get("routing", ""),
     }
     if incident["status"] == "open" and incident.get("due"):
         loud, due = Severity(incident["severity"]), _moment(incident["due"])

@@ -10,6 +10,8 @@ from slipway.incident import Incident
 from slipway.remedies import Remedy, remedies
 from slipway.subject import Subject
 
+#: What an incident's record holds for itself.
+BOOKKEEPING = ("to", "told", "routing", "writer", "schema")
 #: How many of the models that wait are named.
 MOST_NAMED = 20
 
@@ -25,6 +27,11 @@ class Message:
     links: dict[str, str]
     remedies: list[Remedy]
     source: str
+
+    @property
+    def severity(self) -> str:
+        """How loud it is; records of before there were severities are a warning."""
+        return str(self.incident.get("severity") or "warning")
 
     @property
     def title(self) -> str:
@@ -56,7 +63,7 @@ class Message:
 
     def to_document(self) -> dict[str, Any]:
         """The message as one JSON document: the incident without the record's own bookkeeping, and what is added."""
-        shown = {name: value for name, value in self.incident.items() if name not in ("sent", "writer", "schema")}
+        shown = {name: value for name, value in self.incident.items() if name not in BOOKKEEPING}
         commands = [remedy._asdict() for remedy in self.remedies] if self.incident["status"] == "open" else []
         return {**shown, "title": self.title, "text": self.text, "links": self.links, "commands": commands}
 

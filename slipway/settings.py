@@ -5,21 +5,31 @@ What may differ between two *runs* is no setting: it stands in a model's definit
 
 from __future__ import annotations
 
-import base64
-import binascii
-import ipaddress
+import os
 import re
 from functools import cache
 from typing import Annotated
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
+from slipway.destinations import (
+    Destination,
+    LinkUrl,
+    Route,
+    Routing,
+    TokenUrl,
+    problems,
+)
+from slipway.failure import Failed, Failure, Kind
 from slipway.retention import Ages
 
 PREFIX = "SLIPWAY_"
+#: What the variables begin with that hold secrets of destinations.
+SECRETS = f"{PREFIX}SECRET_"
+#: What a Key Vault reference looks like as long as the platform could not resolve it.
+_UNRESOLVED = "@Microsoft.KeyVault("
 #: Where an app on a desk answers: whom the command line asks, unless an environment is named.
 DESK_URL = "http://127.0.0.1:7071"
 
@@ -30,34 +40,6 @@ _FILESYSTEM = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 class SettingsError(ValueError):
     """The environment lacks a setting or holds one that breaks its rule; the message names each of them."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a URL's host is this machine by its spelling alone: `localhost`, `127.0.0.0/8` or `::1`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _url(text: str, *, plain_loopback: bool) -> str:
-    parts = urlsplit(text)
-    if not parts.hostname or parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("must be a URL with a host and without user, query or fragment, such as https://host/path")
-    if parts.scheme != "https" and not (plain_loopback and parts.scheme == "http" and is_loopback(parts.hostname)):
-        raise ValueError("must begin with https://" + (" (http:// only to a loopback host)" if plain_loopback else ""))
-    return text.rstrip("/")
-
-
-def _token_url(text: str) -> str:
-    """Read an endpoint that is sent tokens: the SDKs refuse to send one over plain http, even on loopback."""
-    return _url(text, plain_loopback=False)
-
-
-def _link_url(text: str) -> str:
-    return _url(text, plain_loopback=True)
 
 
 def _guid(text: str) -> str:
@@ -78,23 +60,10 @@ def _filesystem(text: str) -> str:
     return text
 
 
-def _signing_key(secret: SecretStr) -> SecretStr:
-    try:
-        key = base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
-    except binascii.Error as error:
-        raise ValueError("must be base64, with or without the prefix whsec_") from error
-    if not 24 <= len(key) <= 64:
-        raise ValueError("must hold between 24 and 64 random bytes")
-    return secret
-
-
-TokenUrl = Annotated[str, AfterValidator(_token_url)]
-LinkUrl = Annotated[str, AfterValidator(_link_url)]
 Guid = Annotated[str, AfterValidator(_guid)]
 Name = Annotated[str, AfterValidator(_name)]
 Filesystem = Annotated[str, AfterValidator(_filesystem)]
 NodeHourPrice = Annotated[str, StringConstraints(pattern=r"^\d{1,6}(\.\d{1,6})? [A-Z]{3}$")]
-SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
 
 
 class Settings(BaseSettings):
@@ -172,13 +141,13 @@ class Settings(BaseSettings):
     topic_url: TokenUrl | None = Field(
         None, description="Event Grid topic that is told of published outputs; without it nobody is."
     )
-    incident_url: LinkUrl | None = Field(
-        None,
-        description="Webhook that takes incidents: https, or http on loopback. Without it they stay in the lake.",
+    destinations: dict[Name, Destination] = Field(
+        default_factory=dict,
+        description="Where incidents go, by name, as a JSON object. Without it they stay in the lake.",
     )
-    incident_secret: SigningKey | None = Field(
-        None,
-        description="Key that incidents are signed with (Standard Webhooks): whsec_ and base64 of 24 to 64 bytes.",
+    routes: list[Route] = Field(
+        default_factory=list,
+        description="Which incidents go where, as a JSON list: the first that fits. Without it each goes everywhere.",
     )
 
     retention: Ages = Field(
@@ -194,11 +163,17 @@ class Settings(BaseSettings):
             raise ValueError(
                 "landing_filesystems, models_filesystem and control_filesystem must differ: roles are per filesystem"
             )
-        if self.incident_url and not self.incident_secret:
-            raise ValueError(
-                "incident_url needs incident_secret: a receiver must be able to tell our incidents from a stranger's"
-            )
+        if problem := problems(self.destinations, self.routes):
+            raise ValueError(f"destinations and routes: {problem}")
+        for name, destination in self.destinations.items():
+            if problem := _secret_problem(destination):
+                raise ValueError(f"destination {name}: {problem}")
         return self
+
+    @property
+    def routing(self) -> Routing:
+        """Which destinations an incident goes to."""
+        return Routing(routes=tuple(self.routes), destinations=tuple(sorted(self.destinations)))
 
     @property
     def blob_url(self) -> str:
@@ -227,6 +202,27 @@ def settings() -> Settings:
         raise SettingsError("\n".join(_problem(detail["loc"], detail["msg"]) for detail in error.errors())) from None
     except SourceError as error:
         raise SettingsError(f"{error}: lists and objects are written as JSON") from None
+
+
+def secret(name: str) -> str:
+    """The secret of this name, as the platform has resolved it. Raises Failed where it has not."""
+    value = os.environ.get(f"{SECRETS}{name}", "")
+    if not value or value.startswith(_UNRESOLVED):
+        message = f"{SECRETS}{name} is not resolved: check its Key Vault reference and the app's right to read it."
+        raise Failed(Failure(Kind.PLATFORM, "secret-missing", message, transient=True))
+    return value
+
+
+def _secret_problem(destination: Destination) -> str | None:
+    """Why a destination's secret cannot be what it must be; one that the platform has yet to resolve is passed."""
+    name = getattr(destination, "secret", None)
+    value = os.environ.get(f"{SECRETS}{name}")
+    if name is None or (value and value.startswith(_UNRESOLVED)):
+        return None
+    if not value:
+        return f"{SECRETS}{name} is not set: it holds the secret, or a reference to it in Key Vault"
+    problem = destination.secret_problem(value)
+    return f"{SECRETS}{name} {problem}" if problem else None
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> str:

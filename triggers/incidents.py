@@ -8,7 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.send_incident import told
+from activities.send_incident import shown
 from slipway.azure.lake import lake
 from slipway.names import InvalidName
 from slipway.settings import settings
@@ -52,4 +52,4 @@ def _shown(about: Subject) -> dict[str, Any]:
     incident = lake().incident(about)
     if incident is None:
         raise Problem(404, "Unknown incident", f"There was never an incident of {about}.")
-    return told(incident).to_document()
+    return shown(incident).to_document()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,15 +28,15 @@ from activities import (
     start_run,
 )
 from activities.assess_period import decision_for, decision_of_record
-from activities.send_incident import send
 from slipway import clock, paths
-from slipway.azure.failures import failure_of
+from slipway.azure.failures import failure_from
 from slipway.azure.lake import lake
 from slipway.catalog import Catalog
 from slipway.failure import Failure, Kind
-from slipway.incident import ASKING, raised, resolved
+from slipway.incident import ASKING, resolved
 from slipway.settings import settings
 from slipway.subject import Subject
+from triggers import outbox
 from triggers.backfill_watch import tend_backfills
 from triggers.survey import Pair, Survey, look_around, tend_board
 
@@ -52,8 +51,6 @@ QUESTION_SECONDS = 300.0
 PASS_SECONDS = 600.0
 #: How many decisions in a row a pass carries out for one period.
 MOST_DECISIONS = 4
-#: How many incidents one pass tries to send: a sink that comes back is not flooded.
-MOST_SENT = 50
 #: How long a question may fail for reasons that may pass by themselves, before a person is called.
 PATIENCE = timedelta(hours=1)
 #: A question that failed is asked after all that were not asked at all: it must not take their turn for ever.
@@ -175,14 +172,6 @@ def note_failure(survey: Survey, pair: Pair, error: Exception) -> None:
         _attempt(lambda: _call_person(pair, failure), "incident_not_opened")
 
 
-def failure_from(error: Exception) -> Failure:
-    """The failure that an exception stands for; one that nobody foresaw is Slipway's own, and may pass."""
-    try:
-        return failure_of(error)
-    except Exception:
-        return Failure(Kind.SLIPWAY, "unforeseen", f"{type(error).__name__}: {error}", transient=True)
-
-
 def needs_person(failure: Failure, since: datetime, now: datetime) -> bool:
     """Whether a question that has failed since then is a person's concern. Data that do not rest are nobody's yet."""
     return not failure.transient or (failure.kind is not Kind.DATA and now - since >= PATIENCE)
@@ -202,8 +191,8 @@ def close_pass(survey: Survey, spent: Spent, started: datetime) -> None:
         survey.next.asks.setdefault(_text(pair), survey.wants[pair])
         if since := survey.last.failing.get(_text(pair)):
             survey.next.failing.setdefault(_text(pair), since)
-    _attempt(lambda: _raise(survey), "severity_not_raised")
-    _attempt(lambda: _send_unsent(survey), "sending_failed")
+    survey.next.sent = survey.last.sent
+    _attempt(lambda: _tend_outbox(survey), "sending_failed")
     _attempt(lambda: tend_board(survey), "board_not_tended")
     _attempt(survey.next.keep, "memory_not_kept")
     beat = {"at": clock.now().isoformat(), "started_at": started.isoformat(), "installation": settings().installation}
@@ -213,26 +202,8 @@ def close_pass(survey: Survey, spent: Spent, started: datetime) -> None:
     lake().control.update(paths.heartbeat(), lambda *_: {"schema": 1, **beat, **counts, **places})
 
 
-def _raise(survey: Survey) -> None:
-    """Note where the due time has come near, or has passed, and so made an incident more severe."""
-    for pair in survey.rising:
-        lake().change_incident(Subject.of_period(*pair), raised)
-
-
-def _send_unsent(survey: Survey) -> None:
-    """Offer the sink what it has not taken, from where the last pass ended: what it refuses blocks nothing for good."""
-    unsent = sorted(entry.name for entry in lake().control.list("incidents/") if entry.metadata.get("unsent") == "yes")
-    begin = bisect_right(unsent, survey.last.sent)
-    for name in (unsent[begin:] + unsent[:begin])[:MOST_SENT]:
-        try:
-            if incident := lake().control.read(name):
-                send(incident.data)
-        except Exception as error:
-            failure = failure_from(error)
-            log.warning("%s was not sent: %s", name, failure, extra={"action": "incident_not_sent"})
-            if failure.transient and failure.kind is not Kind.SLIPWAY:
-                return  # the sink is down: the next pass begins here again
-        survey.next.sent = name
+def _tend_outbox(survey: Survey) -> None:
+    survey.next.sent = outbox.tend(survey.last.sent, survey.now)
 
 
 def _attempt(effect: Callable[[], object], action: str) -> None:

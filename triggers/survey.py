@@ -85,7 +85,6 @@ class Survey:
     next: Memory
     wants: dict[Pair, datetime] = field(default_factory=dict)
     open: dict[str, list[Period]] = field(default_factory=dict)  #: by model, earliest first
-    rising: list[Pair] = field(default_factory=list)  #: whose incident time has made more severe
     at_odds: set[Pair] = field(default_factory=set)  #: whose incident may not fit their record
     changed: set[Pair] = field(default_factory=set)  #: who reads a place that changed since the last pass
     unlisted: int = 0  #: places that could not be looked at
@@ -138,8 +137,6 @@ def _look_at_records(survey: Survey) -> None:
     incidents: dict[str, dict[str, State]] = defaultdict(dict)
     for model, text, entry in _indexed("incidents/"):
         incidents[model][text] = entry.metadata
-        if (rises := entry.metadata.get("rises")) and datetime.fromisoformat(rises) <= survey.now:
-            survey.rising += _pair(model, text)
     _compare(survey, states, incidents)
     survey.rows = {name: _rows(states.get(name, {}), incidents.get(name, {})) for name in survey.catalog.models}
     decided = {entry.name: entry.etag for entry in lake().control.list("models/")}

@@ -59,6 +59,14 @@ def failure_of(error: BaseException) -> Failure:
     raise error
 
 
+def failure_from(error: Exception) -> Failure:
+    """The failure that an exception stands for; one that nobody foresaw is Slipway's own, and may pass."""
+    try:
+        return failure_of(error)
+    except Exception:
+        return Failure(Kind.SLIPWAY, "unforeseen", f"{type(error).__name__}: {error}", transient=True)
+
+
 def _of_response(error: HttpResponseError, response: Any) -> Failure:
     status = error.status_code or response.status_code
     usual = ("unavailable", True) if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ("rejected", False)

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from slipway import document, schema_errors
+from slipway.addresses import is_loopback
 from slipway.problems import BrokenRules, DefinitionError, Finding
-from slipway.settings import DESK_URL, is_loopback
+from slipway.settings import DESK_URL
 
 FILE = "environments.yaml"
 #: Who is asked when no environment is named. A file may give it another address.

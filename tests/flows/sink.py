@@ -29,9 +29,10 @@ class Sink:
 
     def settings(self) -> dict[str, str]:
         """The app's settings that name this receiver."""
+        url = f"http://127.0.0.1:{self._server.server_port}/incidents"
         return {
-            "SLIPWAY_INCIDENT_URL": f"http://127.0.0.1:{self._server.server_port}/incidents",
-            "SLIPWAY_INCIDENT_SECRET": f"whsec_{base64.b64encode(KEY).decode()}",
+            "SLIPWAY_DESTINATIONS": json.dumps({"sink": {"type": "webhook", "url": url, "secret": "SINK"}}),
+            "SLIPWAY_SECRET_SINK": f"whsec_{base64.b64encode(KEY).decode()}",
         }
 
     def told(self, model: str) -> list[tuple[str, str]]:

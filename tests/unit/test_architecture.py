@@ -153,12 +153,14 @@ _LOCAL = re.compile(
     r"|FUNCTIONS_CORE_TOOLS\w*|UseDevelopmentStorage",
     re.IGNORECASE,
 )
+#: Who knows how loopback is spelt: addresses that settings name may be plain http there; the desk's own address.
+SPELL_LOOPBACK = {"slipway.settings", "slipway.addresses"}
 _LOOPBACK = re.compile(r"localhost|127\.0\.0\.1|\[::1\]", re.IGNORECASE)
 
 
 def asks_where_it_runs(source: Source) -> Iterator[str]:
     """Traces of the question "am I local?"."""
-    patterns = [_LOCAL] if source.module == "slipway.settings" else [_LOCAL, _LOOPBACK]
+    patterns = [_LOCAL] if source.module in SPELL_LOOPBACK else [_LOCAL, _LOOPBACK]
     for number, line in enumerate(source.text.splitlines(), 1):
         for pattern in patterns:
             if found := pattern.search(line):

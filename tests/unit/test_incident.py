@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from slipway.claim import End, Record, Refused, Stage, condemn, new_record, resume, take, wish_cancel
 from slipway.claim import index as claim_index
 from slipway.decision import decide
+from slipway.destinations import Routing
 from slipway.incident import (
     FIRST_STEPS,
     LATE,
@@ -23,13 +24,15 @@ from slipway.incident import (
     at_odds,
     index,
     offered,
-    opened,
     over,
     raised,
     resolved,
+    routed,
     sent,
+    told,
     unsent,
 )
+from slipway.incident import opened as opened_by
 from slipway.message import message
 from slipway.run import RunId
 from slipway.subject import Subject
@@ -39,6 +42,9 @@ from tests.unit.test_claim import a_record, an_ended
 from tests.unit.test_decision import a_view
 
 RUN = "flight-delay--2013-01--0a1b2c3d-1"
+#: The one destination, where a test does not say more.
+SINK = "sink"
+ONE_SINK = Routing(destinations=(SINK,))
 HOUR = timedelta(hours=1)
 
 
@@ -64,10 +70,16 @@ def a_resolved(incident: Incident | None, by: str, now: datetime) -> Incident | 
     return resolved(incident, incident["revision"] if incident else 0, by, now)
 
 
-def tell(incident: Incident) -> Incident:
-    """Carry the incident's present state to a sink that takes it."""
-    incident = offered(incident) or incident
-    return sent(incident, incident["revision"], incident["status"]) or incident
+def opened(incident: Incident | None, facts: dict[str, Any], now: datetime) -> Incident:
+    """The incident after a failure, on its way to the one destination that there is."""
+    found = opened_by(incident, facts, now)
+    return found if found is incident else routed(found, ONE_SINK) or found
+
+
+def tell(incident: Incident, name: str = SINK) -> Incident:
+    """Carry the incident's present state to a destination that takes it."""
+    incident = offered(incident, name) or incident
+    return sent(incident, name, incident["revision"], incident["status"]) or incident
 
 
 # Opening and resolving
@@ -84,7 +96,8 @@ def test_an_incident_is_a_document_for_a_person() -> None:
     assert incident["first"] == {
         "code": "job-failed", "step": "await_job", "message": "it failed: KeyError", "at": NOON.isoformat()
     }  # fmt: skip
-    assert index(incident) == {"status": "open", "code": "job-failed", "unsent": "yes"}
+    shown = {"status": "open", "code": "job-failed", "unsent": "yes", "routing": ONE_SINK.digest}
+    assert index(incident) == shown
 
 
 def test_an_earlier_attempts_failure_told_late_is_no_news() -> None:
@@ -190,7 +203,7 @@ def test_it_gets_louder_as_the_due_time_nears_and_each_time_that_is_told() -> No
     assert index(incident)["rises"] == (NOON + HOUR).isoformat()
     assert raised(incident, NOON + HOUR / 2) is None
     louder = raised(incident, NOON + HOUR) or {}
-    assert (louder["severity"], unsent(louder), louder["occurrences"]) == ("error", True, 1)
+    assert (louder["severity"], unsent(louder), louder["occurrences"]) == ("error", [SINK], 1)
     assert "rises" not in index(louder)
     assert raised(louder, NOON + 9 * HOUR) is None
 
@@ -308,7 +321,7 @@ def test_no_secret_gets_into_an_incident() -> None:
 
 
 OPEN = opened(None, a_failure(), NOON)
-OFFERED = offered(OPEN) or {}
+OFFERED = offered(OPEN, SINK) or {}
 TOLD = tell(OPEN)
 
 
@@ -331,7 +344,7 @@ TOLD = tell(OPEN)
 )
 def test_what_the_sink_has_yet_to_hear(incident: Incident, expected: bool) -> None:
     """The present state, if it differs from what the sink knows or may know."""
-    assert unsent(incident) is expected
+    assert unsent(incident) == ([SINK] if expected else [])
     assert index(incident)["unsent"] == ("yes" if expected else "no")
 
 
@@ -339,7 +352,7 @@ def test_an_alarm_that_arrives_after_the_recovery_makes_the_recovery_told_again(
     """IN-3: the alarm's sender slept; whatever the receiver believes now, it hears the present state last."""
     later = tell(a_resolved(OFFERED, RUN, NOON) or {})
 
-    again = sent(later, OFFERED["revision"], "open") or {}
+    again = sent(later, SINK, OFFERED["revision"], "open") or {}
 
     assert unsent(again)
     assert again["status"] == "resolved"
@@ -349,10 +362,58 @@ def test_an_alarm_that_arrives_after_the_recovery_makes_the_recovery_told_again(
 
 def test_an_unanswered_send_counts_only_where_it_may_have_come_too_late() -> None:
     """It is offered again as it is; if a later state was taken meanwhile, that one is told again."""
-    assert sent(OFFERED, 1, "open", taken=False) is None
-    assert unsent(sent(tell(a_resolved(OFFERED, RUN, NOON) or {}), 1, "open", taken=False) or {})
-    assert sent(TOLD, 1, "open") is None
-    assert sent(None, 1, "open") is None
+    assert sent(OFFERED, SINK, 1, "open", taken=False) is None
+    assert unsent(sent(tell(a_resolved(OFFERED, RUN, NOON) or {}), SINK, 1, "open", taken=False) or {})
+    assert sent(TOLD, SINK, 1, "open") is None
+    assert sent(None, SINK, 1, "open") is None
+
+
+# Several destinations
+
+TWO_SINKS = Routing(destinations=("pager", "board"))
+
+
+def test_each_destination_has_a_state_of_its_own() -> None:
+    """IN-1: one takes it, the other is down; what the first has taken is not sent again, and the other is not lost."""
+    incident = routed(OPEN, TWO_SINKS) or {}
+    incident = tell(incident, "board")
+
+    assert unsent(incident) == ["pager"]
+    over = a_resolved(incident, RUN, NOON) or {}
+    assert unsent(over) == ["board"], "the pager never heard of it, and is never told"
+    assert index(over)["unsent"] == "yes"
+    assert unsent(tell(over, "board")) == []
+
+
+def test_where_it_goes_no_more_it_is_told_on_as_long_as_it_is_known_there() -> None:
+    """A route goes by severity, say: who was called before it changed hears of the end."""
+    incident = routed(tell(routed(OPEN, TWO_SINKS) or {}, "pager"), ONE_SINK) or {}
+
+    assert unsent(incident) == [SINK], "the board was never told, and is not on the way any more"
+    louder = opened_by(incident, a_failure(attempt=2), NOON)
+    assert unsent(louder) == ["pager", SINK]
+    assert unsent(a_resolved(louder, RUN, NOON) or {}) == ["pager"]
+
+
+def test_changed_routes_show_in_the_listing() -> None:
+    """So that the reconciler finds what has to go elsewhere; an incident from before there were any is one of them."""
+    assert index(OPEN)["routing"] != TWO_SINKS.digest
+    assert index(routed(OPEN, TWO_SINKS) or {})["routing"] == TWO_SINKS.digest
+    assert index(opened_by(None, a_failure(), NOON))["routing"] == ""
+    assert unsent(opened_by(None, a_failure(), NOON)) == []
+
+
+def test_a_ticket_is_remembered_until_its_resolution_was_taken() -> None:
+    """Opened anew, it is another ticket."""
+    first = offered(OPEN, SINK) or {}
+    taken = sent(first, SINK, 1, "open", ticket="INC1") or {}
+    assert told(taken, SINK)["ticket"] == "INC1"
+    later = opened(taken, a_failure(attempt=2), NOON)
+    lost = sent(offered(later, SINK), SINK, 2, "open", taken=False)
+    assert lost is None
+    assert told(later, SINK)["ticket"] == "INC1"
+    over = sent(a_resolved(later, RUN, NOON), SINK, 3, "resolved", ticket="INC1") or {}
+    assert told(over, SINK)["ticket"] is None
 
 
 # Somebody is on it
@@ -415,10 +476,10 @@ class AnyInterleavingOfAlarmAndRecovery(RuleBasedStateMachine):
     def a_send_begins(self) -> None:
         """The offer is noted, then the event is on its way."""
         before = self.incident
-        self.incident = offered(self.incident) or self.incident
+        self.incident = offered(self.incident, SINK) or self.incident
         assert self.incident is not None
         assert before is not None
-        never_told = not self.heard and before["sent"]["offered"] == 0
+        never_told = not self.heard and told(before, SINK)["offered"] == 0
         assert not (never_told and self.incident["status"] == "resolved"), "told of what nobody had heard of"
         self.under_way.append(self.incident)
 
@@ -430,16 +491,16 @@ class AnyInterleavingOfAlarmAndRecovery(RuleBasedStateMachine):
         assert self.incident is not None
         if arrives:
             self.hears(state)
-            self.misled |= ends == "died" and state["revision"] < self.incident["sent"]["revision"]
+            self.misled |= ends == "died" and state["revision"] < told(self.incident, SINK)["revision"]
         if ends != "died":
             taken = arrives and ends == "taken"
-            self.incident = sent(self.incident, state["revision"], state["status"], taken=taken) or self.incident
+            self.incident = sent(self.incident, SINK, state["revision"], state["status"], taken=taken) or self.incident
 
     def hears(self, state: Incident) -> None:
         """An event reaches the sinks."""
-        told = message(state, "slipway/north").to_document()
-        self.heard[told["revision"]] = told["status"]
-        self.last_heard = told["status"]
+        document = message(state, "slipway/north").to_document()
+        self.heard[document["revision"]] = document["status"]
+        self.last_heard = document["status"]
 
     def teardown(self) -> None:
         """Once the sink takes what it is sent, it knows the present state, and there is nothing left to send."""
@@ -447,7 +508,7 @@ class AnyInterleavingOfAlarmAndRecovery(RuleBasedStateMachine):
             return
         for state in self.under_way:
             self.hears(state)
-            self.incident = sent(self.incident, state["revision"], state["status"]) or self.incident
+            self.incident = sent(self.incident, SINK, state["revision"], state["status"]) or self.incident
         if unsent(self.incident):
             self.incident = tell(self.incident)
             self.hears(self.incident)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from slipway.settings import PREFIX, Settings, SettingsError, settings
+from slipway.failure import Failed
+from slipway.settings import PREFIX, Settings, SettingsError, secret, settings
 
 GUID = "11111111-2222-3333-4444-555555555555"
 REQUIRED = {
@@ -38,7 +39,7 @@ def test_the_required_settings_are_enough(environment: pytest.MonkeyPatch) -> No
 
     assert found.arm_url == "https://management.azure.com"
     assert found.landing_filesystems == ["landing"]
-    assert (found.topic_url, found.incident_url, found.public_url) == (None, None, None)
+    assert (found.topic_url, found.destinations, found.public_url) == (None, {}, None)
 
 
 def test_every_missing_setting_is_named_at_once(environment: pytest.MonkeyPatch) -> None:
@@ -63,16 +64,17 @@ def test_every_missing_setting_is_named_at_once(environment: pytest.MonkeyPatch)
         ),
         pytest.param("LAKE_URL", "https://user:word@account", "without user", id="a password in a URL"),
         pytest.param("TOPIC_URL", "https://topic/api/events?sig=x", "query", id="a signature in a URL"),
-        pytest.param("INCIDENT_URL", "http://incidents.example.com", "loopback", id="incidents over plain http"),
-        pytest.param("INCIDENT_URL", "ftp://127.0.0.1", "https://", id="neither http nor https"),
+        pytest.param("PUBLIC_URL", "http://slipway.example.com", "loopback", id="links over plain http"),
+        pytest.param("PUBLIC_URL", "ftp://127.0.0.1", "https://", id="neither http nor https"),
         pytest.param("JOB_PRINCIPAL", "the-job", "00000000-", id="a name where an object id belongs"),
         pytest.param("READERS", '{"planning": "planners"}', "00000000-", id="a group's name, not its object id"),
         pytest.param("READERS", "planning", "JSON", id="no JSON"),
         pytest.param("LANDING_FILESYSTEMS", "[]", "at least 1", id="no landing filesystem"),
         pytest.param("LANDING_FILESYSTEMS", '["models"]', "must differ", id="data landing among outputs"),
         pytest.param("COPY_BLOCK_THRESHOLD_MIB", "5001", "5000", id="more than one copy takes"),
-        pytest.param("INCIDENT_SECRET", "whsec_c2hvcnQ=", "24", id="a short key"),
-        pytest.param("INCIDENT_SECRET", "whsec_no base64", "base64", id="a key that is no base64"),
+        pytest.param("DESTINATIONS", '{"x": {"type": "pigeon"}}', "pagerduty", id="no such type of destination"),
+        pytest.param("DESTINATIONS", '{"x": {"type": "teams", "secret": "T"}}', "SECRET_T is not", id="no secret"),
+        pytest.param("ROUTES", '[{"to": ["nobody"]}]', "no such entry", id="a route to nowhere"),
     ],
 )
 def test_a_setting_that_breaks_its_rule_is_refused(
@@ -85,15 +87,50 @@ def test_a_setting_that_breaks_its_rule_is_refused(
         settings()
 
     assert rule in str(caught.value)
-    assert "no base64" not in str(caught.value).replace("must be base64", "")
+    assert "user:word" not in str(caught.value)
 
 
-def test_incidents_are_never_posted_unsigned(environment: pytest.MonkeyPatch) -> None:
-    """A URL without a key would let anyone forge incidents."""
-    environment.setenv("SLIPWAY_INCIDENT_URL", "http://127.0.0.1:7099/incidents")
+WEBHOOK = {"type": "webhook", "url": "http://127.0.0.1:7099/incidents", "secret": "DESK"}
 
-    with pytest.raises(SettingsError, match="incident_secret"):
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        pytest.param(None, "SLIPWAY_SECRET_DESK is not set", id="not there"),
+        pytest.param("whsec_c2hvcnQ=", "24", id="a short key"),
+        pytest.param("whsec_no base64", "must be base64", id="a key that is no base64"),
+    ],
+)
+def test_incidents_are_never_posted_unsigned(environment: pytest.MonkeyPatch, value: str | None, rule: str) -> None:
+    """A webhook without a key would let anyone forge incidents. The key itself is not repeated."""
+    environment.setenv("SLIPWAY_DESTINATIONS", json.dumps({"desk": WEBHOOK}))
+    if value is not None:
+        environment.setenv("SLIPWAY_SECRET_DESK", value)
+
+    with pytest.raises(SettingsError, match=rule) as caught:
         settings()
+
+    assert "c2hvcnQ" not in str(caught.value)
+    assert "no base64" not in str(caught.value)
+
+
+def test_a_vault_that_does_not_answer_stops_no_model(environment: pytest.MonkeyPatch) -> None:
+    """The platform leaves the reference as it is: the app runs, and says why incidents wait."""
+    environment.setenv("SLIPWAY_DESTINATIONS", json.dumps({"desk": WEBHOOK}))
+    environment.setenv("SLIPWAY_SECRET_DESK", "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/x)")
+
+    assert settings().destinations.keys() == {"desk"}
+    with pytest.raises(Failed, match="SLIPWAY_SECRET_DESK is not resolved") as caught:
+        secret("DESK")
+    assert caught.value.failure.transient
+
+
+def test_without_routes_each_incident_goes_everywhere(environment: pytest.MonkeyPatch) -> None:
+    """The routing is what the incidents' record keeps the digest of."""
+    environment.setenv("SLIPWAY_DESTINATIONS", json.dumps({"desk": WEBHOOK}))
+    environment.setenv("SLIPWAY_SECRET_DESK", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+
+    assert settings().routing.of({"kind": "model", "model": "shop"}) == ["desk"]
 
 
 def test_the_blob_endpoint_follows_from_the_lake_url(environment: pytest.MonkeyPatch) -> None:
@@ -108,7 +145,8 @@ def test_the_blob_endpoint_follows_from_the_lake_url(environment: pytest.MonkeyP
 
 def test_a_secret_is_not_shown(environment: pytest.MonkeyPatch) -> None:
     """Printing the settings, as a log or a debugger does, tells no key."""
-    environment.setenv("SLIPWAY_INCIDENT_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    environment.setenv("SLIPWAY_DESTINATIONS", json.dumps({"desk": WEBHOOK}))
+    environment.setenv("SLIPWAY_SECRET_DESK", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 
     assert "MfKQ9r8" not in repr(settings())
 
