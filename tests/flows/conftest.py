@@ -74,7 +74,7 @@ def shared_yard(tmp_path_factory: pytest.TempPathFactory, authority: Path, sink:
 def yard(shared_yard: Yard, sink: Sink) -> Iterator[Yard]:
     """The shared yard, without the faults that a flow switched on; each flow has a model of its own."""
     yield shared_yard
-    sink.answers = "ok"
+    sink.answers, sink.pager_is_down = "ok", False
     shared_yard.calm()
 
 

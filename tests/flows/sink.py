@@ -1,6 +1,9 @@
-"""Where incidents go in the flows: a webhook on the loopback that checks every signature and can be out of order.
+"""Where incidents go in the flows: two destinations on the loopback, which can be out of order.
 
-Source: Standard Webhooks 1.0.0, symmetric signatures; CloudEvents 1.0, HTTP binding, structured mode.
+One is a webhook that checks every signature; the other keeps alerts by their key, as PagerDuty does.
+
+Sources: Standard Webhooks 1.0.0, symmetric signatures; CloudEvents 1.0, HTTP binding, structured mode; PagerDuty, "Send
+an Alert Event", alert de-duplication: what acknowledges or resolves an alert that is not open is dropped.
 """
 
 from __future__ import annotations
@@ -16,11 +19,16 @@ from typing import Any
 KEY = b"the key of the flows' own webhook"
 
 
+PAGER_KEY = "0123456789abcdef0123456789abcdef"
+
+
 class Sink:
     """A receiver of incidents. `answers`: `ok`, `down` (503, nothing taken) or `lost` (taken, and no answer given)."""
 
     def __init__(self) -> None:
         self.answers = "ok"
+        self.pager_is_down = False
+        self._paged: list[dict[str, Any]] = []
         self.refused: list[str] = []
         self.unwanted: set[str] = set()  #: models whose incidents are answered 400
         self._taken: dict[str, dict[str, Any]] = {}
@@ -29,10 +37,15 @@ class Sink:
 
     def settings(self) -> dict[str, str]:
         """The app's settings that name this receiver."""
-        url = f"http://127.0.0.1:{self._server.server_port}/incidents"
+        url = f"http://127.0.0.1:{self._server.server_port}"
+        destinations = {
+            "sink": {"type": "webhook", "url": f"{url}/incidents", "secret": "SINK"},
+            "pager": {"type": "pagerduty", "url": f"{url}/v2/enqueue", "secret": "PAGER"},
+        }
         return {
-            "SLIPWAY_DESTINATIONS": json.dumps({"sink": {"type": "webhook", "url": url, "secret": "SINK"}}),
+            "SLIPWAY_DESTINATIONS": json.dumps(destinations),
             "SLIPWAY_SECRET_SINK": f"whsec_{base64.b64encode(KEY).decode()}",
+            "SLIPWAY_SECRET_PAGER": PAGER_KEY,
         }
 
     def told(self, model: str) -> list[tuple[str, str]]:
@@ -43,6 +56,25 @@ class Sink:
     def last(self, model: str) -> dict[str, Any]:
         """What was last told about a model."""
         return [event["data"] for event in list(self._taken.values()) if event["data"]["model"] == model][-1]
+
+    def paged(self, model: str) -> list[tuple[str, str | None]]:
+        """Action and severity of what the pager took about a model; what it drops, as PagerDuty does, is left out."""
+        taken: list[tuple[str, str | None]] = []
+        open_ = False
+        for event in list(self._paged):
+            if f"/{model}--" in event["dedup_key"] and (open_ or event["event_action"] == "trigger"):
+                open_ = event["event_action"] != "resolve"
+                taken.append((event["event_action"], event.get("payload", {}).get("severity")))
+        return taken
+
+    def page(self, event: dict[str, Any]) -> int:
+        """Take an event as the Events API v2 does; returns the status to answer with."""
+        if self.pager_is_down or self.answers == "down":
+            return 503
+        if event.get("routing_key") != PAGER_KEY:
+            return 400
+        self._paged.append(event)
+        return 202
 
     def take(self, headers: Any, body: bytes) -> bool:
         """Take a message; returns whether to answer at all. A wrong signature is noted in `refused`."""
@@ -63,7 +95,10 @@ def _handler(sink: Sink) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            if sink.answers == "down":
+            if self.path == "/v2/enqueue":
+                self.send_response(sink.page(json.loads(body)))
+                self.end_headers()
+            elif sink.answers == "down":
                 self.send_error(503)
             elif json.loads(body)["data"]["model"] in sink.unwanted:
                 self.send_error(400)

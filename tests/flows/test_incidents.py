@@ -85,6 +85,39 @@ def test_what_cannot_be_delivered_calls_a_person_until_it_can(yard: Yard, sink: 
     eventually(lambda: sink.told(model) == [("Opened", "access"), ("Resolved", "access")])
 
 
+def test_a_destination_that_was_unplugged_is_told_the_newest_state_of_each_incident_once(
+    yard: Yard, sink: Sink
+) -> None:
+    """IN-1: one failed and stays so, one failed twice, one has recovered; meanwhile the other destination is told."""
+    failing, again, recovered = (yard.a_model(f"incident-unplugged-{which}") for which in ("a", "b", "c"))
+    sink.pager_is_down = True
+    for model in (failing, again, recovered):
+        yard.land(f"{model}/{DAY}", {"a.txt": "fail"})
+    for model in (failing, again, recovered):
+        run = yard.ended(model, DAY, "failed")["run"]
+        eventually(lambda model=model: sink.told(model) == [("Opened", "job-failed")])
+    run = yard.ended(again, DAY, "failed")["run"]
+    assert yard.call("POST", f"runs/{run}/resume", {"reason": "once more"})[0] == 202
+    eventually(lambda: sink.told(again) == [("Opened", "job-failed"), ("Updated", "job-failed")], 40)
+    yard.land(f"{recovered}/{DAY}", {"a.txt": "good"})
+    eventually(lambda: sink.told(recovered) == [("Opened", "job-failed"), ("Resolved", "job-failed")], 40)
+    yard.cloud.advance("1h")
+    yard.reconciled()
+    assert [sink.paged(model) for model in (failing, again, recovered)] == [[], [], []]
+
+    sink.pager_is_down = False
+
+    eventually(lambda: sink.paged(failing) == sink.paged(again) == [("trigger", "warning")], 30)
+    yard.reconciled()
+    assert sink.paged(failing) == sink.paged(again) == [("trigger", "warning")]
+    assert sink.told(failing) == [("Opened", "job-failed")]
+    for model in (failing, again):
+        yard.land(f"{model}/{DAY}", {"a.txt": "good"})
+        yard.published(model, DAY)
+    eventually(lambda: sink.paged(failing) == sink.paged(again) == [("trigger", "warning"), ("resolve", None)], 30)
+    assert sink.paged(recovered) == [], "what had recovered before it was back is never told there"
+
+
 def test_an_incident_gets_louder_as_its_due_time_nears(yard: Yard, sink: Sink) -> None:
     """IN-4: it is told again, with who waits until when, and the commands that help."""
     now = yard.now()
@@ -110,6 +143,8 @@ def test_an_incident_gets_louder_as_its_due_time_nears(yard: Yard, sink: Sink) -
     status, _ = yard.call("POST", f"incidents/{model}--{yesterday}/acknowledge", {"reason": "I mend the code"})
     assert status == 200
     eventually(lambda: "On it" in sink.last(model)["text"])
+    triggers = [("trigger", "error"), ("trigger", "critical"), ("trigger", "critical")]
+    eventually(lambda: sink.paged(model) == [*triggers, ("acknowledge", None)])
     assert yard.run(run["run"])["incident"]["status"] == "open"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -157,3 +159,19 @@ def test_a_secret_is_checked_as_far_as_it_can_be(document: dict[str, Any], secre
     assert (told is None) is (problem is None)
     assert (problem or "") in (told or "")
     assert secret not in (told or "")
+
+
+def test_the_tables_of_the_how_to_are_right() -> None:
+    """Whoever copies them has tables that are taken, and in them an incident of each way."""
+    page = (Path(__file__).parents[2] / "docs/how-to/route-incidents.md").read_text()
+    tables = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    destinations = {name: DESTINATION.validate_python(one) for name, one in tables["destinations"].items()}
+    routes = [Route.model_validate(route) for route in tables["routes"]]
+
+    assert problems(destinations, routes) is None
+    routing = Routing(routes=tuple(routes), destinations=tuple(destinations))
+    assert routing.of(PLATFORM) == ["pager", "platform-team"]
+    assert routing.of(INCIDENT) == ["tickets", "channel"]
+    assert routing.of({**INCIDENT, "owner": "retail"}) == ["retail-board"]
+    assert routing.of({**INCIDENT, "model": "shop-experiment"}) == []
+    assert {one.type for one in destinations.values()} == {"pagerduty", "servicenow", "azure-devops", "teams", "email"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +54,20 @@ def test_an_id_with_a_full_stop_is_not_signed() -> None:
     """It could be read as another id with another time."""
     with pytest.raises(ValueError, match="full stop"):
         webhook.signature(SECRET, "a.1", 1, b"")
+
+
+def test_the_lines_in_the_reference_verify_what_is_sent() -> None:
+    """Whoever copies them into a receiver takes what is ours, and nothing that was changed, or kept for later."""
+    page = (Path(__file__).parents[2] / "docs/reference/incidents.md").read_text()
+    code: dict[str, Any] = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], code)
+    sent = webhook.request(webhook.event(message(OPEN, "slipway/north"), Known()), "https://x/y", SECRET, 1614265330)
+    assert sent.body is not None
+
+    assert code["verify"](SECRET, sent.headers, sent.body, 1614265330 + 60)
+    assert not code["verify"](SECRET, sent.headers, sent.body, 1614265330 + 600)
+    assert not code["verify"](SECRET, sent.headers, sent.body + b" ", 1614265330)
+    assert not code["verify"]("whsec_" + "A" * 40, sent.headers, sent.body, 1614265330)
 
 
 def test_an_incident_leaves_as_a_signed_cloudevent() -> None:
