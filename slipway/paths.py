@@ -42,6 +42,7 @@ LAYOUT: dict[Filesystem, dict[str, str]] = {
         "output_file": "{model}/{period}/{run}/outputs-{attempt}/{port}/{rest}",
         "closed_folder": "{model}/{period}/{run}/closed-{attempt}",
         "closed_file": "{model}/{period}/{run}/closed-{attempt}/{rest}",
+        "probe_folder": "_doctor/{probe}",
     },
     "control": {
         "period_records": "periods/{model}",
@@ -69,6 +70,7 @@ LAYOUT: dict[Filesystem, dict[str, str]] = {
         "heartbeat": "heartbeat/reconcile.json",
         "retention": "retention/last.json",
         "request": "requests/{request}.json",
+        "probe_record": "_doctor/{probe}.json",
         "backfill": "backfills/{backfill}.json",
         "started_backfills": "backfills/started.json",
         "board": "rollups/board/{number}.json",
@@ -97,6 +99,7 @@ class Place:
     request: str | None = None
     backfill: str | None = None
     platform: str | None = None  #: what is wrong with the platform
+    probe: str | None = None
     rest: str | None = None
 
 
@@ -184,6 +187,11 @@ def success_marker(run: RunId, attempt: int) -> str:
 def closed_folder(run: RunId, attempt: int) -> str:
     """Where an attempt's outputs go when they are closed for good."""
     return _build("models", "closed_folder", run=run, attempt=attempt)
+
+
+def probe(filesystem: Filesystem, id: str) -> str:  # noqa: A002 - the field's word
+    """Where rights are tried out, and nothing stays."""
+    return _build(filesystem, "probe_folder" if filesystem == "models" else "probe_record", probe=id)
 
 
 # The control filesystem
@@ -334,6 +342,7 @@ _FIELDS = {
     "request": names.REQUEST_PATTERN,
     "backfill": names.BACKFILL_PATTERN,
     "platform": names.GROUP_PATTERN,
+    "probe": r"[0-9a-f]{32}",
     "rest": r".+",
 }
 _READERS: dict[str, Any] = {"period": Period.parse, "run": RunId.parse, "attempt": int, "number": int}

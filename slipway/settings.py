@@ -189,6 +189,19 @@ class Settings(BaseSettings):
         )
 
 
+def unresolved() -> list[str]:
+    """The names of all variables that hold a Key Vault reference in place of its value, for want of rights or name.
+
+    Source: App Service, Use Key Vault references: a reference that cannot be resolved is passed as it is written.
+    """
+    return [name for name, value in os.environ.items() if value.startswith(_UNRESOLVED)]
+
+
+def queue_service() -> str | None:
+    """The queue service of the account whose queue `landing-events` the host reads, if there is one."""
+    return os.environ.get("LANDING__queueServiceUri")  # noqa: SIM112 - the host's own spelling
+
+
 @cache
 def settings() -> Settings:
     """Read the settings from the environment, once for the process.

@@ -100,11 +100,17 @@ def reader(request: func.HttpRequest) -> Principal:
     return Principal(redact(name)[:120], frozenset(value for typ, value in claims if typ in (role_type, "roles")))
 
 
-def operator(request: func.HttpRequest) -> Principal:
-    """Who asks for a change. Raises 403 without the operator's role, 415 for what another site's form could send."""
+def looking_operator(request: func.HttpRequest) -> Principal:
+    """Who asks to see what only operators see. Raises 403 without the operator's role."""
     principal = reader(request)
     if OPERATOR not in principal.roles:
-        raise Problem(403, "Not allowed", f"{principal.name} lacks the app role {OPERATOR}, which changes need.")
+        raise Problem(403, "Not allowed", f"{principal.name} lacks the app role {OPERATOR}, which this needs.")
+    return principal
+
+
+def operator(request: func.HttpRequest) -> Principal:
+    """Who asks for a change. Raises 403 without the operator's role, 415 for what another site's form could send."""
+    principal = looking_operator(request)
     content_type = request.headers.get("Content-Type", "").split(";")[0].strip().lower()
     if content_type != "application/json":
         raise Problem(415, "Wrong content type", "A change is sent as application/json.")

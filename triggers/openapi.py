@@ -38,6 +38,7 @@ _PROBLEMS = {
 #: What the platform's authentication may answer by itself, in a form of its own.
 PLATFORMS = 401
 _FOR_CHANGES = (403, 409, 413, 415, 422)
+_FOR_OPERATORS = 403
 _CONDITIONAL = 412
 
 
@@ -109,7 +110,8 @@ def _described(operation: Operation) -> dict[str, Any]:
             **{
                 str(status): {"description": words, **({} if status == PLATFORMS else _PROBLEM)}
                 for status, words in _PROBLEMS.items()
-                if (changes or status not in _FOR_CHANGES) and (operation.conditional or status != _CONDITIONAL)
+                if (changes or status not in _FOR_CHANGES or (operation.operators and status == _FOR_OPERATORS))
+                and (operation.conditional or status != _CONDITIONAL)
             },
         },
     }

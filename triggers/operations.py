@@ -34,6 +34,7 @@ class Operation:
     body: type[BaseModel] | None = None
     status: int = 200
     query: Query = field(default_factory=dict)
+    operators: bool = False  #: whether only operators are told
 
     @property
     def conditional(self) -> bool:
@@ -84,6 +85,7 @@ OPERATIONS = (
     Operation("get_run_log", "GET", "runs/{run}/log", "The end of a job's log", shapes.Log),
     Operation("get_incidents", "GET", "incidents", "Incidents", shapes.Incidents, query=_STATUS),
     Operation("get_incident", "GET", "incidents/{key}", "An incident", shapes.IncidentDocument),
+    Operation("get_doctor", "GET", "doctor", "The environment, checked", shapes.Checkup, operators=True),
     Operation("get_retention", "GET", "retention", "What is kept how long", shapes.Retention, query=_DRY_RUN),
     Operation("start_run_by_hand", "POST", "models/{model}/runs", "Start a run", shapes.Accepted, NewRun, 202),
     Operation("cancel_run", "POST", "runs/{run}/cancel", "Wish a run ended", shapes.Accepted, Reasoned, 202),

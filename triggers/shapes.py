@@ -605,3 +605,20 @@ class Retention(Shape):
     last: LastRetention | None
     waiting: int | None = Field(description="Periods that the next pass looks at; null without `dry_run=yes`.")
     looked: int | None = Field(description="Of those, periods that were looked at for this answer.")
+
+
+class CheckRow(Shape):
+    """One check of the environment."""
+
+    name: str
+    state: str = Field(description="`ok`, `warning`, or `failed`.")
+    found: str
+    remedy: str = Field(description="What to do; empty where nothing is.")
+
+
+class Checkup(Shape):
+    """The environment, checked with the app's own settings, identity and rights."""
+
+    now: AwareDatetime = Field(description="By the app's clock.")
+    checks: list[CheckRow]
+    unseen: list[str] = Field(description="What cannot be seen from within the app, and where to look.")

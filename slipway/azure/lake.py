@@ -241,6 +241,27 @@ class Store:
         except ResourceNotFoundError:
             return []
 
+    def root_acl(self) -> str:
+        """The access control list of the root. Only an account with hierarchical namespace has one."""
+        return str(self._paths.get_directory_client("/").get_access_control()["acl"])
+
+    def may_write(self) -> bool:
+        """Whether this identity could write here; measured by a write whose condition cannot hold: nothing is written.
+
+        Rights are judged before conditions (assumed of the service: its order is not documented).
+        """
+        try:
+            self._blobs.get_blob_client("_doctor").upload_blob(
+                b"", overwrite=True, etag='"0x0"', match_condition=MatchConditions.IfNotModified, retry_total=0
+            )
+        except (ResourceModifiedError, ResourceNotFoundError):
+            return True
+        except HttpResponseError as error:
+            if error.status_code == 403:
+                return False
+            raise
+        return True
+
     def exists(self, path: str) -> bool:
         """Whether a file or folder is there."""
         return bool(self._blobs.get_blob_client(path).exists())

@@ -12,6 +12,7 @@ import typer
 
 from slipway.cli import backfills
 from slipway.cli.changes import acknowledge, cancel, pause, publish, reopen, rerun, resume, retract, unpause, waive
+from slipway.cli.doctor import doctor
 from slipway.cli.examples import epilog
 from slipway.cli.incidents import incidents
 from slipway.cli.links import open_links
@@ -38,6 +39,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "incidents": incidents,
         "open": open_links,
         "retention": retention,
+        "doctor": doctor,
     },
     "Change": {
         "rerun": rerun,

@@ -18,6 +18,7 @@ EXAMPLES = {
         "slipway open shop-revenue/2025-03-05 --browser",
     ),
     "retention": ("slipway retention --dry-run", "slipway retention --env prod --json"),
+    "doctor": ("slipway doctor", "slipway doctor --env prod --all"),
     "rerun": ('slipway rerun shop-revenue 2025-03-05 --reason "the shop list was wrong"',),
     "resume": ('slipway resume shop-revenue--2025-03-05--84b477cc-1 --reason "the quota was raised"',),
     "cancel": ('slipway cancel shop-revenue--2025-03-05--84b477cc-1 --reason "wrong release"',),
