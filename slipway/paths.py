@@ -189,9 +189,9 @@ def closed_folder(run: RunId, attempt: int) -> str:
     return _build("models", "closed_folder", run=run, attempt=attempt)
 
 
-def probe(filesystem: Filesystem, id: str) -> str:  # noqa: A002 - the field's word
-    """Where rights are tried out, and nothing stays."""
-    return _build(filesystem, "probe_folder" if filesystem == "models" else "probe_record", probe=id)
+def probe_folder(id: str) -> str:  # noqa: A002 - the field's word
+    """Where rights on the models filesystem are tried out, and nothing stays."""
+    return _build("models", "probe_folder", probe=id)
 
 
 # The control filesystem
@@ -300,6 +300,11 @@ def heartbeat() -> str:
 def retention() -> str:
     """What retention did last, and where it goes on."""
     return _build("control", "retention")
+
+
+def probe_record(id: str) -> str:  # noqa: A002 - the field's word
+    """Where rights on the control filesystem are tried out, and nothing stays."""
+    return _build("control", "probe_record", probe=id)
 
 
 def board(number: int) -> str:

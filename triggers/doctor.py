@@ -184,10 +184,10 @@ def _watchers() -> Iterable[Check]:
 
 def _board() -> Check:
     shards = [lake().control.exists(paths.board(number)) for number in range(rollup.SHARDS)]
-    if any(shards) or not any(True for _ in lake().control.list("periods/")):
-        return ok(
-            "board", f"{sum(shards)} of its {rollup.SHARDS} shards are there" if any(shards) else "nothing was run yet"
-        )
+    if any(shards):
+        return ok("board", f"{sum(shards)} of its {rollup.SHARDS} shards are there")
+    if not any(True for _ in lake().control.list("periods/")):
+        return ok("board", "nothing was run yet")
     return failed("board", "none of its shards is there, and lists show nothing", "`slipway rebuild` makes it anew.")
 
 

@@ -1,4 +1,4 @@
-"""What the app's identity may do, found by trying: each leaves nothing but an empty folder. Raises what the SDKs raise."""
+"""What the app's identity may do, found by trying; at most an empty folder stays. Raises what the SDKs raise."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def lake_time() -> datetime:
 
 def change_models() -> None:
     """Make a folder in the models filesystem, write into it, change its rights, and delete it."""
-    models, folder = lake().models, paths.probe("models", uuid.uuid4().hex)
+    models, folder = lake().models, paths.probe_folder(uuid.uuid4().hex)
     models.make_folder(folder, access.sealed())
     try:
         models.write(f"{folder}/file", b"probe")
@@ -48,7 +48,7 @@ def change_models() -> None:
 
 def change_control() -> None:
     """Create a record in the control filesystem, change it by compare-and-swap, read it back, and delete it."""
-    control, path = lake().control, paths.probe("control", uuid.uuid4().hex)
+    control, path = lake().control, paths.probe_record(uuid.uuid4().hex)
     control.create(path, {"probe": 1})
     control.update(path, lambda seen, _: {**(seen or {}), "probe": 2})
     record = control.read(path)
