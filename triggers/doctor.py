@@ -99,10 +99,11 @@ def _settings() -> Check:
     lacks = {
         "public_url": "incidents have no links",
         "environment": "commands in incidents name no environment",
+        "destinations": "incidents stay in the lake, and nobody is told",
         "topic_url": "nobody is told of published outputs",
     }
     given = settings()
-    missing = {f"SLIPWAY_{name.upper()}": lack for name, lack in lacks.items() if getattr(given, name) is None}
+    missing = {f"SLIPWAY_{name.upper()}": lack for name, lack in lacks.items() if not getattr(given, name)}
     return checkup.settings_complete(missing)
 
 
