@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from localcloud.lake.errors import StorageError, Surface
+from localcloud.lake.errors import StorageError, Surface, unsupported
 
 _DFS_QUERY = {"resource", "action", "recursive", "paginated", "mode"}
 _BLOB_QUERY = {"restype", "comp"}
@@ -154,10 +154,10 @@ def parse_source(text: str, account: str, *, code: str, url: bool) -> Source:
         raise StorageError(code, f"The source '{text}' is not valid: {problem}.", status=400) from problem
     raw_path = split.path
     if url:
-        if split.scheme not in ("http", "https") or not raw_path.startswith(f"/{account}/"):
-            raise StorageError(
-                code, f"The source has to be a URL of the account '{account}', not '{text}'.", status=400
-            )
+        if split.scheme not in ("http", "https"):
+            raise StorageError(code, f"The source has to be a URL, not '{text}'.", status=400)
+        if not raw_path.startswith(f"/{account}/"):
+            raise unsupported("copies from other accounts")
         raw_path = raw_path.removeprefix(f"/{account}")
     elif raw_path.startswith(f"/{account}/") and raw_path.count("/") > 2:
         raw_path = raw_path.removeprefix(f"/{account}")

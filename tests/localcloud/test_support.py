@@ -102,6 +102,9 @@ REFUSED: dict[str, Ask] = {
     "immutability policies": lambda ask: ask.lake("PUT", "landing/f", "comp=immutabilitypolicies"),
     "legal holds": lambda ask: ask.lake("PUT", "landing/f", "comp=legalhold"),
     "batch requests": lambda ask: ask.lake("POST", "", "comp=batch"),
+    "copies from other accounts": lambda ask: ask.lake(
+        "PUT", "landing/f", x_ms_copy_source="https://other.blob.core.windows.net/c/f"
+    ),
     "public access to containers": lambda ask: ask.lake(
         "PUT", "open", "restype=container", x_ms_blob_public_access="blob"
     ),
