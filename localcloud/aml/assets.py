@@ -200,8 +200,14 @@ def _first_difference(kind: str, before: dict[str, Any], after: dict[str, Any]) 
 
 
 def _whole(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """Return properties with what the service adds to those that were PUT."""
-    return {**_NOTHING, **_ADDED.get(kind, {}), **_given(properties), "provisioningState": "Succeeded"}
+    """Return properties with what the service adds to those that were PUT; a folder's address ends with a slash.
+
+    Source of the slash: azure-ai-ml, ``test_create_uri_folder`` and ``test_create_mltable``.
+    """
+    whole = {**_NOTHING, **_ADDED.get(kind, {}), **_given(properties), "provisioningState": "Succeeded"}
+    if kind == "data" and whole.get("dataType") in ("uri_folder", "mltable"):
+        whole["dataUri"] = f"{str(whole.get('dataUri', '')).rstrip('/')}/"
+    return whole
 
 
 def _given(properties: dict[str, Any]) -> dict[str, Any]:

@@ -155,7 +155,7 @@ class Cluster:
     async def _is_carried(self, name: str) -> bool:
         """Carry a job to its end; False where a full or locked database interrupted it."""
         try:
-            await self._recover(self._journal.get(name))
+            await staging.whole(self._recover(self._journal.get(name)))
             await self._live(name)
         except sqlite3.OperationalError as problem:
             log.error("job %s is interrupted: %s", name, problem)
@@ -200,7 +200,8 @@ class Cluster:
                 self._carrier.remove(upload)
             self._store.forget_uploads(job.name)
             await asyncio.to_thread(staging.remove_folder, place.folder)
-            self._journal.move(job.name, Status.QUEUED, processes=[])
+            if rules.may_enter(self._journal.get(job.name).status, Status.QUEUED):  # unless canceled meanwhile
+                self._journal.move(job.name, Status.QUEUED, processes=[])
 
     async def _live(self, name: str) -> None:
         """Take a job from where it stands to its end."""

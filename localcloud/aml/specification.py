@@ -38,8 +38,9 @@ _OTHER_SCHEMES = ("http", "https", "wasb", "wasbs", "adl", "abfs")
 _REFERENCE = re.compile(r"\$\{\{\s*([A-Za-z_]+)(?:\.([^}\s]*))?\s*\}\}")
 #: A part of a command that stands only if the inputs in it are given. Source: YAML schema, command job.
 _OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
-_REGISTRY_ENVIRONMENT = re.compile(
-    r"azureml://registries/[\w.-]+/environments/[\w.-]+/(?:labels/latest|versions/[\w.-]+)"
+#: Environments of others, which are taken on trust: of a registry, and those that Azure ML curates.
+_FOREIGN_ENVIRONMENT = re.compile(
+    r"azureml://registries/[\w.-]+/environments/[\w.-]+/(?:labels/latest|versions/[\w.-]+)|azureml:AzureML-[\w.-]+:[\w.-]+"
 )
 #: Limits of a run. Source: "Manage and increase quotas and limits", Azure Machine Learning jobs.
 _MOST_TAGS, _LONGEST_KEY, _LONGEST_VALUE, _MOST_INPUTS, _MOST_OUTPUTS = 50, 100, 1000, 200, 20
@@ -86,7 +87,7 @@ class Rulebook:
             raise user_error(f"Unknown compute target '{target}'.", "BadArgument", "UnknownTargetType")
 
     def _check_environment(self, environment: Any) -> None:
-        if isinstance(environment, str) and _REGISTRY_ENVIRONMENT.fullmatch(environment):
+        if isinstance(environment, str) and _FOREIGN_ENVIRONMENT.fullmatch(environment):
             return  # the service resolves these; nothing is built here, whatever the environment
         reference = self._workspace.parse(str(environment))
         if reference is None or reference.kind != "environments" or reference.version is None:

@@ -154,9 +154,9 @@ def test_a_component_without_a_version_takes_the_next(client: MLClient, tmp_path
 
 
 def test_data_takes_the_next_version(client: MLClient) -> None:
-    """The path of a version is stored as given and never changes."""
-    for path in ("a", "b"):
-        client.data.create_or_update(Data(name="sales", type="uri_folder", path=f"{MODELS}/{path}/"))
+    """The path of a version never changes; a folder's ends with a slash, given or not."""
+    for path in ("a", "b/"):
+        client.data.create_or_update(Data(name="sales", type="uri_folder", path=f"{MODELS}/{path}"))
 
     assert client.data.get("sales", label="latest").version == "2"
     assert client.data.get("sales", version="1").path.endswith("/paths/a/")

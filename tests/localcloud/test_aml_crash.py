@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,6 +18,7 @@ import psutil
 import pytest
 import requests
 
+from localcloud.aml import processes
 from tests.localcloud.aml_workspace import WORKSPACE, Served, served
 
 Request = Callable[..., Any]
@@ -192,6 +194,32 @@ def test_a_job_whose_cancellation_was_interrupted_is_canceled(doomed: Doomed, tm
         until(lambda: status(cloud, "unwanted") == "Canceled")
 
     assert not running("sleep", "974")
+
+
+def test_a_job_canceled_while_it_is_recovered_leaves_nothing(
+    doomed: Doomed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the kill left of it is wiped out first, and it is Canceled after that."""
+    submit(doomed.request, "recovered", "touch left; sleep 972")
+    until(lambda: running("sleep", "972"))
+    doomed.kill()
+    begun, go_on, end_leftovers = threading.Event(), threading.Event(), processes.end_leftovers
+
+    def held(*arguments: Any) -> int:
+        begun.set()
+        assert go_on.wait(20)
+        return end_leftovers(*arguments)
+
+    monkeypatch.setattr(processes, "end_leftovers", held)
+    with served(tmp_path) as cloud:
+        assert begun.wait(20)
+        ask(cloud, cloud.endpoints.aml, "POST", "jobs/recovered/cancel")
+        assert status(cloud, "recovered") == "CancelRequested"
+        go_on.set()
+        until(lambda: status(cloud, "recovered") == "Canceled")
+
+    assert not (tmp_path / "jobs" / "recovered" / "work").exists()
+    assert not running("sleep", "972")
 
 
 def test_the_state_folder_may_have_spaces(tmp_path: Path) -> None:

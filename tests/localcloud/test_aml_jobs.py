@@ -319,6 +319,16 @@ class TestSubmitting:
         assert refusal.value.error.code == "UserError"
         assert "JobPropertyImmutable" in str(refusal.value.error.additional_info[-1].info)
 
+    @pytest.mark.parametrize(
+        "environment",
+        ["azureml:AzureML-sklearn-1.5:33", "azureml://registries/azureml/environments/minimal/versions/1"],
+    )
+    def test_environments_of_others_are_taken_on_trust(self, client: MLClient, environment: str) -> None:
+        """Those of a registry and curated ones, which the SDK hands over by their short names, come back as given."""
+        made = client.jobs.create_or_update(job(f"trusting-{len(environment)}", "true", environment=environment))
+
+        assert client.jobs.get(made.name).environment == environment
+
     def test_tags_are_replaced_by_a_put_and_merged_by_an_update(self, cloud: Served, client: MLClient) -> None:
         """Only description, tags, display name, properties and the archived mark may change."""
         client.jobs.create_or_update(job("tagged", "true", tags={"a": "1", "b": "2"}))
