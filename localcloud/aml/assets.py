@@ -14,7 +14,7 @@ from aiohttp import web
 
 from localcloud.aml import documents
 from localcloud.aml.door import CALLER, WORKSPACE, Door, check_query, is_listed, number, read_object, read_properties
-from localcloud.aml.errors import ArmError, not_found, unsupported
+from localcloud.aml.errors import ArmError, not_found, unsupported, user_error
 from localcloud.aml.names import PROVIDER, Workspace, check_asset_name, container_name
 from localcloud.aml.store import AssetStore, Version
 from localcloud.clock import Clock
@@ -24,6 +24,10 @@ KINDS = ("codes", "environments", "components", "data", "models")
 _KIND = "{kind:" + "|".join(KINDS) + "}"
 #: What a second PUT of a version may change; the rest is what the version *is*.
 _CHANGEABLE = {"description", "tags", "properties", "isArchived", "stage"}
+#: And what in a component's specification. Source: azure-ai-ml, ``test_component_update``.
+_CHANGEABLE_OF_COMPONENTS = {"description", "display_name", "tags"}
+#: Where components of no name are registered, each under the hash of what it does.
+_ANONYMOUS = "azureml_anonymous"
 #: What a version has that was PUT without.
 _NOTHING: dict[str, Any] = {
     "description": None,
@@ -69,9 +73,12 @@ class AssetRoutes:
         kind, name, label = _asked(request)
         properties = await read_properties(request)
         if kind == "components":  # where the SDK reads the version that it was given
-            properties["componentSpec"] = {"version": label, **_given(properties.get("componentSpec") or {})}
+            given = properties.get("componentSpec") or {}
+            if not isinstance(given, dict):
+                raise user_error("A component's componentSpec is an object.", "BadArgument")
+            properties["componentSpec"] = {"version": label, **_given(given)}
         known = self._store.get(kind, name, label)
-        if known is not None and (key := _first_difference(kind, known.properties, properties)):
+        if known is not None and (key := _first_difference(kind, name, known.properties, properties)):
             raise ArmError(
                 409,
                 "Conflict",
@@ -94,7 +101,10 @@ class AssetRoutes:
             version = self._store.get(kind, name, label)
         if version is None:
             raise not_found(f"{kind} version", f"{name}:{label}")
-        return web.json_response(self._document(version))
+        document = self._document(version)
+        if label == _DEFAULT_VERSION:  # Source: azure-ai-ml, test_component_with_default_label
+            document["id"] = f"{self._workspace.id}/{kind}/{name}/labels/default"
+        return web.json_response(document)
 
     async def _versions(self, request: web.Request) -> web.Response:
         check_query(request, "$orderBy", "$top", "$skip", "listViewType", "hash", "hashVersion")
@@ -192,11 +202,20 @@ def _asked(request: web.Request) -> tuple[str, str, str]:
     return asked["kind"], check_asset_name(asked["name"]), check_asset_name(asked["version"], "version")
 
 
-def _first_difference(kind: str, before: dict[str, Any], after: dict[str, Any]) -> str | None:
+def _first_difference(kind: str, name: str, before: dict[str, Any], after: dict[str, Any]) -> str | None:
     """Return a property that is part of what a version is and differs; what was read may be PUT back as it is."""
-    old, new = _whole(kind, before), _whole(kind, after)
-    fixed = sorted((old.keys() | new.keys()) - _CHANGEABLE)
-    return next((key for key in fixed if old.get(key) != new.get(key)), None)
+    old, new = _fixed(kind, name, before), _fixed(kind, name, after)
+    return next((key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)), None)
+
+
+def _fixed(kind: str, name: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """Return what a version *is*; the name and version that an anonymous component was given are no part of it."""
+    fixed = {key: value for key, value in _whole(kind, properties).items() if key not in _CHANGEABLE}
+    if kind == "components":
+        changeable = _CHANGEABLE_OF_COMPONENTS | ({"name", "version"} if name == _ANONYMOUS else set())
+        specified = fixed["componentSpec"].items()
+        fixed["componentSpec"] = {key: value for key, value in specified if key not in changeable}
+    return fixed
 
 
 def _whole(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
@@ -207,6 +226,19 @@ def _whole(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
     whole = {**_NOTHING, **_ADDED.get(kind, {}), **_given(properties), "provisioningState": "Succeeded"}
     if kind == "data" and whole.get("dataType") in ("uri_folder", "mltable"):
         whole["dataUri"] = f"{str(whole.get('dataUri', '')).rstrip('/')}/"
+    if kind == "components":
+        whole["componentSpec"] = _specified(whole.get("componentSpec") or {})
+    return whole
+
+
+def _specified(given: dict[str, Any]) -> dict[str, Any]:
+    """Return a component's specification with the service's defaults. Source: azure-ai-ml, test_command_component."""
+    whole = _given(given)
+    if whole.get("type") == "command":
+        whole = {"resources": {"instance_count": 1}, **whole}
+    inputs = whole.get("inputs")
+    if isinstance(inputs, dict) and all(isinstance(one, dict) for one in inputs.values()):
+        whole["inputs"] = {name: {"optional": False, **one} for name, one in inputs.items()}
     return whole
 
 

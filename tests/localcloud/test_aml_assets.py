@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from azure.ai.ml import MLClient, command, load_component
 from azure.ai.ml.entities import Data, Environment, Model
 from azure.ai.ml.entities._assets import Code
@@ -126,18 +127,48 @@ def test_archived_versions_are_not_listed(client: MLClient) -> None:
 
 
 def test_components_are_registered_and_found_without_a_version(client: MLClient, tmp_path: Path) -> None:
-    """The default version is the one that was made last; its specification never changes."""
+    """The default version is the one that was made last; what it does never changes."""
     client.environments.create_or_update(Environment(name="plain", version="1", image="python:3.11"))
     file = tmp_path / "component.yml"
     text = "name: churn\nversion: 1.4.0\ntype: command\ncommand: echo {word}\nenvironment: azureml:plain:1\n"
     file.write_text(text.format(word="one"))
     client.components.create_or_update(load_component(file))
 
-    assert client.components.get("churn").version == "1.4.0"
+    default = client.components.get("churn")
+    assert (default.version, default.resources.instance_count) == ("1.4.0", 1)
+    assert default.id.endswith("/components/churn/labels/default")
     assert client.components.get("churn", "1.4.0").command == "echo one"
+    file.write_text(text.format(word="one") + "description: How likely is it that a customer leaves?\n")
+    assert client.components.create_or_update(load_component(file)).description
     file.write_text(text.format(word="two"))
     with pytest.raises(HttpResponseError, match="already exists"):
         client.components.create_or_update(load_component(file))
+
+
+def test_a_component_that_is_no_object_is_refused(cloud: Served) -> None:
+    """By name, as bad input of any kind."""
+    token = cloud.credential().get_token("https://management.azure.com/.default").token
+    answer = requests.put(
+        f"{cloud.endpoints.aml}{WORKSPACE}/components/odd/versions/1",
+        json={"properties": {"componentSpec": "echo"}},
+        headers={"Authorization": f"Bearer {token}"},
+        verify=str(cloud.tls.bundle),
+        timeout=10,
+    )
+    assert (answer.status_code, "componentSpec" in answer.text) == (400, True)
+
+
+def test_what_an_anonymous_component_is_called_is_no_part_of_it(client: MLClient, tmp_path: Path) -> None:
+    """Two of other names that do the same are one."""
+    client.environments.create_or_update(Environment(name="plain", version="1", image="python:3.11"))
+    file = tmp_path / "component.yml"
+    made = []
+    for name in ("one", "other"):
+        file.write_text(f"name: {name}\nversion: 1\ntype: command\ncommand: echo\nenvironment: azureml:plain:1\n")
+        made.append(client.components.create_or_update(load_component(file), is_anonymous=True))
+
+    assert made[0].id == made[1].id
+    assert [one.name for one in made] == ["one", "other"]
 
 
 def test_a_component_without_a_version_takes_the_next(client: MLClient, tmp_path: Path) -> None:
