@@ -121,6 +121,8 @@ def reserve(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Re
         raise Refused(f"{plan['run']} was started before")
     if attempt > 1 and (last is None or (last["run"], last["attempt"]) != (plan["run"], attempt - 1)):
         raise Refused(f"attempt {attempt} of {plan['run']} does not follow the attempt that ended last")
+    if attempt > 1:
+        _still_has(record, plan["run"], "inputs")
     return {
         **record,
         "numbers": {**record["numbers"], run.key8: max(run.r, record["numbers"].get(run.key8, 0))},
@@ -189,7 +191,6 @@ def resume(
         raise Refused(f"{run} is not the last run of its period; ask for a new one")
     if last["state"] not in (End.FAILED, End.CANCELED):
         raise Refused(f"{run} {last['state']}: nothing is left to resume")
-    _still_has(record, run, "inputs")
     plan = {
         **last,
         "model": record["model"],

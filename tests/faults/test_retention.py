@@ -71,11 +71,25 @@ def test_what_is_old_goes_and_what_is_needed_stays(old_scene: Scene) -> None:
     eventually(lambda: scene.document(lost), 30)
     scene.lake("app", "control").delete_file(lost)  # as if its writing had been lost
 
-    # A month later a run hangs. The first pass is killed when the record says what is gone, before any byte goes.
-    scene.disturb(
-        model, TWICE, {"operation": "DeletePath", "name": f"models/M/P/{superseded}/inputs"}, {"crash": "functions"}
-    )
+    assert scene.call("POST", f"models/{model}/pause", REASON, {"Idempotency-Key": "pause"})[0] == 200
+    assert scene.call("POST", f"models/{model}/unpause", REASON, {"Idempotency-Key": "unpause"})[0] == 200
+    asked = {path.name for path in scene.lake("app", "control").get_paths("requests")}
+    assert len(asked) >= 2
+
+    # A month later nothing can be deleted at first: a dry run tells what would go.
+    scene.fault({"status": 403}, service="storage", operation="DeletePath")
     scene.advance(31 * DAY)
+    eventually(lambda: last_pass(scene).get("failed"), 90)
+    would = {row["name"]: row for row in scene.get("retention?dry_run=yes")["classes"]}
+    assert (would["inputs"]["count"], would["inputs"]["runs"], would["inputs"]["uncounted"]) == (2, 2, 0)
+    assert (would["inputs"]["files"], would["inputs"]["bytes"]) == (2, 6), "a file of three bytes each"
+    assert f"models/{model}/{TWICE}/{published}/inputs" in would["inputs"]["examples"]
+    eventually(lambda: not asked & {path.name for path in scene.lake("app", "control").get_paths("requests")}, 60)
+
+    # Then a pass is killed when the record says what is gone, before any byte goes. And a run hangs.
+    scene.calm()
+    where = {"operation": "DeletePath", "name": f"models/M/P/{superseded}/inputs"}
+    scene.disturb(model, TWICE, where, {"crash": "functions"})
     scene.fired(1)
     assert "inputs" in inside(scene, superseded)
     assert "inputs" in scene.record(model, TWICE)["gone"][superseded]

@@ -36,6 +36,7 @@ from slipway.claim import (
     wish_cancel,
 )
 from slipway.failure import Failed
+from slipway.retention import Ages, SeenRun, mark, plan
 from slipway.run import RunId
 from tests.unit.builders import NOON, by
 from tests.unit.test_claim import RUN, a_plan
@@ -106,6 +107,34 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
     def a_person_retracts(self, request: str | None) -> None:
         """What is published should not be."""
         self._change(lambda seen: retract(seen, by("ann", request=request), self.now))
+
+    @precondition(lambda self: self.record)
+    @rule(key=keys, number=st.integers(1, 3), days=st.integers(1, 200))
+    def retention_passes(self, key: str, number: int, days: int) -> None:
+        """Long afterwards, by a listing that may be older than the record."""
+        run = RunId.parse(self._run(key, number))
+        seen = [SeenRun(run, ("inputs", "closed-1", "outputs-1", "work-1"), self.now)]
+        now = self.now + timedelta(days=days)
+
+        def change(record: Record | None) -> Record | None:
+            assert record is not None
+            planned = plan(record, (), seen, Ages(), now)
+            published = record["published"]
+            for item in planned.going:
+                assert record["claim"] is None, "a run is active"
+                assert not published or item.path != published["folder"], "readers see it"
+            return mark(record, planned, (), now)
+
+        self._change(change)
+
+    @invariant()
+    def what_is_gone_is_never_given_out(self) -> None:
+        """OP-2: no run resumes on deleted inputs, and no deleted set is on its way to readers."""
+        claim = self.record["claim"] if self.record else None
+        if self.record and claim:
+            gone = self.record.get("gone", {}).get(claim["run"], {})
+            assert "inputs" not in gone or claim.get("again"), "it would read what is gone"
+            assert "outputs" not in gone, "readers would be given what is gone"
 
     @precondition(lambda self: self.ended and self.record)
     @rule(which=pick)
