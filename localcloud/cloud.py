@@ -132,6 +132,7 @@ class Cloud:
     async def stop(self) -> None:
         """End the functions hosts, then the services; what was under way goes on at the next start."""
         self._running.remove()
+        self._services.faults.clear()  # what stands still could not end
         await asyncio.gather(*(host.stop() for host in self._hosts.values()))
         await self._services.stop()
 

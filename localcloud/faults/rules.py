@@ -150,7 +150,12 @@ class Rule(_Strict):
         return phase == self.phase and self.concerns(point) and self.is_on_at(now)
 
     def concerns(self, point: Point) -> bool:
-        """Say whether the rule's patterns fit ``point``, and its action can be done there."""
+        """Say whether the rule's patterns fit ``point``, and its action can be done there.
+
+        The control endpoint is struck by who names it: otherwise a rule for all services could not be switched off.
+        """
+        if point.service == "control" and self.service != "control":
+            return False
         parts = ("service", "operation", "name", "caller")
         return all(fnmatchcase(getattr(point, part), getattr(self, part)) for part in parts) and self._can_be_done(
             point.service, point.operation

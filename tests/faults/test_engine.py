@@ -11,12 +11,26 @@ from tests.running import eventually
 MOST_EVENTS = 60
 
 
-def test_every_activity_runs_twice_at_the_same_time(scene: Scene) -> None:
-    """DP-4, DP-6, RC-2 (I1, I5, I6, I20): as when a lease is lost: the same end, once."""
-    model = scene.stage("twice")
+#: Where everything is done twice, as by two hosts that do not know of each other. Not the turn that claims a run: the
+#: token made in it is another on each host, so that the two are strangers to each other; that is the next test's.
+TURNS = {"operation": "EpisodeCommitted"}
+TWICE = {
+    "activities": [{"operation": "ActivityStarted"}],
+    "turns": [
+        *({**TURNS, "name": name} for name in ("evaluate_period", "stage_inputs", "await_job", "verify_outputs")),
+        *({**TURNS, "name": "run_model", "nth": turn} for turn in range(2, 7)),
+    ],
+}
+
+
+@pytest.mark.parametrize("what", TWICE)
+def test_everything_is_done_twice_at_the_same_time(scene: Scene, what: str) -> None:
+    """DP-4, DP-6, RC-2 (I1, I5, I6, I20): as when a lease is lost, or two hosts take each turn: the same end, once."""
+    model = scene.stage(f"twice-{what}")
     scene.land(f"{model}/2024-01-01", ROWS)
     scene.published(model, "2024-01-01")
-    scene.fault({"duplicate": True}, service="functions", operation="ActivityStarted")
+    for where in TWICE[what]:
+        scene.fault({"duplicate": True}, service="functions", **where)
 
     with Onlooker(scene, model, "2024-01-02") as onlooker:
         scene.land(f"{model}/2024-01-02", ROWS)
@@ -29,6 +43,20 @@ def test_every_activity_runs_twice_at_the_same_time(scene: Scene) -> None:
     assert scene.job_states(published["run"]) == {f"{published['run']}-a1": "Completed"}
     assert {n: end["state"] for n, end in scene.ends(published["run"]).items()} == {1: "succeeded"}
     eventually(lambda: scene.instance(f"{published['run']}-a1")["runtimeStatus"] == "Completed")
+
+
+def test_the_turn_that_claims_a_run_is_taken_by_two_hosts(scene: Scene) -> None:
+    """DP-6 (I6, I9): the one that loses has the claim, the other does not know it; the next attempt goes on."""
+    model, day = scene.stage("strangers"), "2024-01-01"
+    scene.fault({"duplicate": True}, service="functions", operation="EpisodeCommitted", name="run_model", nth=1)
+    scene.land(f"{model}/{day}", ROWS)
+    scene.fired(1)
+    run = eventually(lambda: scene.record(model, day).get("claim"))["run"]
+    eventually(lambda: scene.instance(f"{run}-a1")["runtimeStatus"] == "Completed")
+    scene.outlive(model, day)
+    published = scene.published(model, day, within=60)
+    assert (published["run"], published["attempt"]) == (run, 2)
+    assert scene.job_states(run) == {f"{run}-a2": "Completed"}
 
 
 @pytest.mark.parametrize(

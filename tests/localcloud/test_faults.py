@@ -213,6 +213,14 @@ class TestFaults:
         )
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "BadRequest")
 
+    @pytest.mark.parametrize("service", ["*", "control"])
+    def test_a_rule_for_everything_can_be_switched_off(self, cloud: LocalCloud, service: str) -> None:
+        """The switch itself is out of reach of all faults."""
+        cloud.control.post("/faults", {"service": service, "action": {"reset": True}})
+        cloud.control.get("/faults")
+        cloud.control.delete("/faults")
+        assert cloud.control.get("/clock")
+
     def test_an_answer_that_has_begun_can_only_break_off(self, cloud: LocalCloud) -> None:
         """After a large file was read, a status can be told no more: the client sees the connection end."""
         address, headers = self._blob(cloud, "begun.txt", b"0" * 3_000_000)

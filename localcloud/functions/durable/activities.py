@@ -49,9 +49,12 @@ class Activities:
         """Put an open activity in line."""
         self._lane.add(key)
 
-    def run_beside(self, activity: Activity) -> None:
-        """Run an activity at once and past the line, as another host does; its result counts if it is the first."""
-        task = asyncio.create_task(self._run(activity))
+    def run_beside(self, activity: Activity, scheduled: asyncio.Event) -> None:
+        """Run an activity at once and past the line, as another host does.
+
+        Its result is kept until the activity is ``scheduled`` here too, and counts if it is the first then.
+        """
+        task = asyncio.create_task(self._run(activity, scheduled))
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
 
@@ -66,13 +69,15 @@ class Activities:
         if activity is not None:
             await self._run(activity)
 
-    async def _run(self, activity: Activity) -> None:
+    async def _run(self, activity: Activity, scheduled: asyncio.Event | None = None) -> None:
         """Run an activity and store its result, if it is open still; the fault points around that."""
         fault = await self._faults.before(Point("functions", "ActivityStarted", activity.name, activity.instance_id))
         executions = 2 if fault and "duplicate" in fault else 1  # two at once: a lease was lost, and the body goes on
         result, *_ = await asyncio.gather(*(self._result_of(activity) for _ in range(executions)))
         point = Point("functions", "ActivityCompleted", activity.name, activity.instance_id)
         await self._faults.before(point)
+        if scheduled is not None:
+            await scheduled.wait()
         result_of = f"the result of {activity.name} of {activity.instance_id}"
         await until_stored(result_of, lambda: self._store_result(activity, result))
         await self._faults.after(point)

@@ -168,18 +168,19 @@ class Engine:
         if not self._histories.of(instance).events and not any(one["EventType"] in known for _, one in messages):
             return  # the message that starts it cannot be read: the others wait behind it
         refusal = None if verdict == "run" else f"its version '{instance.version}' does not match this host's."
-        point = Point("functions", "EpisodeCommitted", instance.name, instance_id)
+        point, committed = Point("functions", "EpisodeCommitted", instance.name, instance_id), asyncio.Event()
         try:
             decision = await self._decided(instance, messages, refusal)
             fault = await self._faults.before(point)
             if fault and "duplicate" in fault:
-                self._lose(instance, decision)
+                self._lose(instance, decision, committed)
                 decision = await self._decided(instance, messages, refusal)
         except EpisodeAbortedError as problem:
             log.error("instance %s: %s; its episode is run again", instance_id, problem)
             self._instances.add(instance_id)
             return
         self._store_decision(instance, decision, [position for position, _ in messages])
+        committed.set()
         await self._faults.after(point)
 
     async def _decided(self, instance: Instance, messages: list[tuple[int, Event]], refusal: str | None) -> Decision:
@@ -194,18 +195,18 @@ class Engine:
             refusal,
         )
 
-    def _lose(self, instance: Instance, decision: Decision) -> None:
+    def _lose(self, instance: Instance, decision: Decision, committed: asyncio.Event) -> None:
         """Do what another host does that takes the same turn and loses: its checkpoint is rejected, its activities run.
 
-        Their results count if they are the first. Source: durabletask, ``AzureStorageOrchestrationService.cs``, which
-        sends the messages of a turn before it writes its history.
+        Their results wait until the turn is ``committed`` after all, and count if they are the first. Source:
+        durabletask, ``AzureStorageOrchestrationService.cs``, which sends the messages of a turn before it writes its
+        history, and puts back those that come too early.
         """
         log.warning("instance %s: the checkpoint of another host's same turn is rejected", instance.instance_id)
         for task in decision.tasks:
             if task.kind is Kind.ACTIVITY:
-                self._activities.run_beside(
-                    Activity(instance.execution_id, task.id, instance.instance_id, task.name, task.input)
-                )
+                stray = Activity(instance.execution_id, task.id, instance.instance_id, task.name, task.input)
+                self._activities.run_beside(stray, committed)
 
     def _store_decision(self, instance: Instance, decision: Decision, taken: list[int]) -> None:
         """Commit an episode, unless the instance was purged or replaced meanwhile."""
