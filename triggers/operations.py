@@ -51,7 +51,7 @@ _SEARCH: Query = {
     "model": ("Of this model.", TEXT),
     "period": ("Of this period.", TEXT),
     "state": ("In this state.", TEXT),
-    "cause": ("By this cause: data, request or resume.", TEXT),
+    "cause": ("By this cause: data, request, resume or backfill.", TEXT),
     "by": ("That this person asked for.", TEXT),
     "since": ("That began at or after this time; 31 days ago unless told.", TIME),
     "until": ("That began before this time.", TIME),

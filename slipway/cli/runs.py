@@ -24,7 +24,7 @@ def runs(
     model: Annotated[_Text, typer.Option("--model", help="Of this model.")] = None,
     period: Annotated[_Text, typer.Option("--period", help="Of this period.")] = None,
     state: Annotated[_Text, typer.Option("--state", help="In this state: running, succeeded, failed …")] = None,
-    cause: Annotated[_Text, typer.Option("--cause", help="By this cause: data, request, resume.")] = None,
+    cause: Annotated[_Text, typer.Option("--cause", help="By this cause: data, request, resume, backfill.")] = None,
     by: Annotated[_Text, typer.Option("--by", help="Asked for by this person.")] = None,
     since: Annotated[_Text, typer.Option("--since", help="Begun since a time, or so long ago: 6h, 2d.")] = None,
     until: Annotated[_Text, typer.Option("--until", help="Begun before a time, or so long ago.")] = None,
