@@ -160,9 +160,14 @@ def _active(seen: Seen, claim: dict[str, Any], cancel: dict[str, Any] | None) ->
 
 
 def _overtaken(seen: Seen, record: Record, active: Decision) -> Decision:
-    """What an active run that is well is worth when its outputs are due: they are late, whatever comes of it."""
+    """What an active run that is well is worth when its outputs are due: they are late, whatever comes of it.
+
+    Of a backfill's run somebody knows already, and of a period that is waived nobody wants to.
+    """
     claim = record["claim"]
     if seen.due is None or record["published"] or claim["stage"] in DELIVERING or claim["ending"]:
+        return active
+    if record["waived"] or is_quiet(claim.get("cause")):
         return active
     if seen.now < seen.due:
         return replace(active, ask_again=min(seen.due, active.ask_again or seen.due))

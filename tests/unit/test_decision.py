@@ -81,10 +81,10 @@ def a_dead(stage: Stage, automatic: int = 1) -> Record:
     return {**record, "claim": {**record["claim"], "automatic": automatic, "deadline": NOON.isoformat()}}
 
 
-def of_a_backfill(record: Record) -> Record:
-    """Build the record whose last run was started by a backfill."""
+def of_a_backfill(record: Record, run: str = "last") -> Record:
+    """Build the record whose last run, or active one (`claim`), was started by a backfill."""
     cause = {"kind": "backfill", "by": "ann", "reason": "new features", "request": None, "backfill": "B-1"}
-    return {**record, "last": {**record["last"], "cause": cause}}
+    return {**record, run: {**record[run], "cause": cause}}
 
 
 TOLD = an_incident()
@@ -122,6 +122,11 @@ TABLE = [
     ),
     pytest.param(a_view(a_record(Stage.RUNNING), due=NOON), "raise_incident", id="it runs, and is due: an incident"),
     pytest.param(a_view(a_record(Stage.RUNNING), due=NOON + HOUR), "wait", id="it runs, and is not due yet"),
+    pytest.param(
+        a_view(of_a_backfill(a_record(Stage.RUNNING), "claim"), due=NOON),
+        "wait",
+        id="it runs for a backfill, and is due",
+    ),
     pytest.param(
         a_view(a_record(Stage.RUNNING), due=NOON, incident=an_incident(LATE, RUN, 1)), "wait", id="it runs, due, told"
     ),
