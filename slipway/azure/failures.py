@@ -33,6 +33,11 @@ _BY_STATUS: Mapping[int, tuple[str, bool]] = {
     HTTPStatus.NOT_IMPLEMENTED: ("rejected", False),
 }
 
+#: The codes by which the storage service says that a copy's source is not there, or not the expected one.
+_OF_SOURCES = frozenset(
+    {"CannotVerifyCopySource", "SourceConditionNotMet", "BlobNotFound", "PathNotFound", "ResourceNotFound"}
+)
+
 
 def failure_of(error: BaseException) -> Failure:
     """Say what kind of failure an exception of azure-core, -identity, -storage, -ai-ml or -eventgrid stands for.
@@ -96,6 +101,19 @@ def _blame(response: Any) -> str:
     status = response.headers.get("x-ms-copy-source-status-code")
     code = response.headers.get("x-ms-copy-source-error-code", "")
     return f" It was the copy's source that answered {status} {code}".rstrip() + "." if status else ""
+
+
+def source_changed(error: HttpResponseError) -> bool:
+    """Tell whether a copy was refused because its source is gone, or is not the expected one any more.
+
+    Source: REST reference, Put Blob From URL, x-ms-copy-source-status-code; recordings of azure-storage-blob, which
+    have one of two codes alone.
+    """
+    headers: Any = getattr(error.response, "headers", {})
+    status = headers.get("x-ms-copy-source-status-code")
+    if status is None and headers.get("x-ms-error-code") in _OF_SOURCES:
+        status = str(error.status_code)
+    return status in ("404", "412")
 
 
 def _service_code(error: HttpResponseError) -> str:

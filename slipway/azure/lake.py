@@ -39,7 +39,7 @@ from requests.adapters import HTTPAdapter
 
 from slipway import backfill_view, claim, incident, paths, rollup
 from slipway.azure.credential import credential
-from slipway.azure.failures import failure_of
+from slipway.azure.failures import failure_of, source_changed
 from slipway.failure import Failed, Failure, Kind
 from slipway.period import Period
 from slipway.selection import Standing
@@ -55,10 +55,6 @@ STORAGE_SCOPE = "https://storage.azure.com/.default"
 
 #: How long one synchronous copy of up to 5,000 MiB may take, in seconds.
 COPY_TIMEOUT = 600
-#: What the service says of a copy whose source is not there, or not the expected one.
-SOURCE_REFUSED = frozenset(
-    {"CannotVerifyCopySource", "SourceConditionNotMet", "BlobNotFound", "PathNotFound", "ResourceNotFound"}
-)
 
 #: A round of batches, eight copies in each: see `orchestrators.steps.ROUND` and `activities.copy_batch.PARALLEL`.
 CONNECTIONS = 64
@@ -312,18 +308,12 @@ class Store:
     def _from_unchanged(self, source: Store, path: str) -> Iterator[None]:
         """Raise SourceChanged for the service's answers that say: the source is gone, or has another ETag.
 
-        What it says of the destination is a failure like any other. Of the source it says 404 or 412, as
-        SourceConditionNotMet or as CannotVerifyCopySource. Source: REST reference, Put Blob From URL, the source's
-        error in x-ms-copy-source-status-code; recordings of azure-storage-blob, which have only the code.
+        What it says of the destination is a failure like any other.
         """
         try:
             yield
         except HttpResponseError as error:
-            headers: Any = getattr(error.response, "headers", {})
-            status = headers.get("x-ms-copy-source-status-code")
-            if status is None and headers.get("x-ms-error-code") in SOURCE_REFUSED:
-                status = str(error.status_code)
-            if status in ("404", "412"):
+            if source_changed(error):
                 raise SourceChanged(f"{source.name}/{path} changed or vanished while it was being copied") from error
             raise
 

@@ -16,7 +16,7 @@ from azure.core.exceptions import (
 )
 from azure.identity import CredentialUnavailableError
 
-from slipway.azure.failures import failure_of
+from slipway.azure.failures import failure_of, source_changed
 from slipway.failure import Failed, Failure, Kind
 
 URL = "https://account.blob.core.windows.net/landing/flights/2013-01/a.csv"
@@ -101,6 +101,26 @@ def test_a_copy_whose_source_refused_says_so() -> None:
     failure = failure_of(answered(403, "Not authorized.", **said))
     assert failure.code == "access"
     assert failure.message.endswith("It was the copy's source that answered 403 AuthorizationPermissionMismatch.")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "changed"),
+    [
+        (412, {"x-ms-error-code": "SourceConditionNotMet"}, True),
+        (412, {"x-ms-error-code": "CannotVerifyCopySource"}, True),
+        (404, {"x-ms-error-code": "CannotVerifyCopySource"}, True),
+        (412, {"x-ms-error-code": "CannotVerifyCopySource", "x-ms-copy-source-status-code": "412"}, True),
+        (403, {"x-ms-error-code": "CannotVerifyCopySource", "x-ms-copy-source-status-code": "403"}, False),
+        (412, {"x-ms-error-code": "ConditionNotMet"}, False),
+        (404, {"x-ms-error-code": "ContainerNotFound"}, False),
+        (500, {"x-ms-error-code": "CannotVerifyCopySource"}, False),
+    ],
+)
+def test_a_source_that_changed_is_told_from_everything_else(
+    status: int, headers: dict[str, str], changed: bool
+) -> None:
+    """However the service says it; the same statuses of the copy's destination are no change of its source."""
+    assert source_changed(answered(status, **headers)) is changed
 
 
 def test_a_failure_already_known_stays_what_it_is() -> None:
