@@ -28,16 +28,16 @@ class Database:
     """One SQLite file, used from the thread that opened it.
 
     ``path`` is created when missing. Outside :meth:`transaction` each statement commits by itself. ``disk`` is asked
-    before anything is written. A database that is full, or locked by somebody else for longer than 10 s, raises
+    before anything is written. A database that is full, or locked by somebody else for longer than 5 s, raises
     ``sqlite3.OperationalError``; nothing of the transaction has happened then. See :func:`until_stored`.
     """
 
     def __init__(self, path: Path, disk: Disk | None = None) -> None:
         self._disk = disk
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=10, cached_statements=512)
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=5, cached_statements=512)
         self._connection.row_factory = sqlite3.Row
         self._after_commit: list[Callable[[], object]] = []
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "temp_store=MEMORY"):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "temp_store=MEMORY"):
             self._connection.execute(f"PRAGMA {pragma}")
 
     def script(self, sql: str) -> None:

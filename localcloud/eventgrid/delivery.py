@@ -120,9 +120,6 @@ class Delivery:
         """Wait for the next batch of deliveries that are due and not under way."""
         size = subscription.max_events_per_batch
         while True:
-            if self._events.switches.hold:
-                await self._events.arrival(subscription.name, None)
-                continue
             rows = self._due(subscription, busy, size)
             if rows:
                 return rows[:1] if rows[0]["dead_reason"] else [row for row in rows if not row["dead_reason"]][:size]
@@ -146,6 +143,9 @@ class Delivery:
         await self._events.arrival(subscription.name, due)
 
     def _due(self, subscription: Subscription, busy: set[int], size: int) -> list[sqlite3.Row]:
+        """Return deliveries whose time has come and that are not under way; none while events are held back."""
+        if self._events.switches.hold:
+            return []
         found = self._events.store.due(subscription.name, self._clock.time(), size + len(busy))
         return [row for row in found if row["id"] not in busy]
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -200,6 +201,17 @@ class TestControl:
         address = f"{cloud.endpoints.control}/clock"
         assert requests.post(address, json={"advance": "1s"}, timeout=10).status_code == 403
         assert requests.get(address, headers={"Host": "evil.example"}, timeout=10).status_code == 403
+
+    def test_nothing_of_it_can_be_reached_from_another_machine(self, cloud: LocalCloud) -> None:
+        """T18: services, control endpoint and fault switches listen on the loopback, and nowhere else."""
+        listening = [
+            (one.laddr.ip, one.laddr.port)
+            for pid in (cloud.pid, host_pid(cloud))
+            for one in psutil.Process(pid).net_connections("inet")
+            if one.status == psutil.CONN_LISTEN
+        ]
+        assert len(listening) >= 8
+        assert {address for address, _ in listening} == {"127.0.0.1"}
 
     def test_answers_are_dated_by_the_clouds_clock(self, cloud: LocalCloud) -> None:
         """Date headers agree with everything else."""

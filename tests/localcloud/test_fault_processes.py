@@ -160,6 +160,20 @@ class TestHost:
         assert {f"thrice-{step}" for step in (0, 1, 2, "left", "right")} == set(noted)
         assert len(noted) >= 5 + 3  # a kill costs the results of all that ran
 
+    def test_a_kill_before_the_nth_write(self, disturbed: Disturbed) -> None:
+        """LO-1: between any two transactions of the engine; whatever was promised is kept."""
+        for nth in (2, 6, 11):
+            disturbed.fault({"crash": True}, service="disk", name="engine", nth=nth)
+
+            def begun(nth: int = nth) -> bool:
+                with contextlib.suppress(requests.ConnectionError):
+                    return disturbed.begin("steps", f"write-{nth}").status_code in (202, 409)
+                return False
+
+            eventually(begun, 60)
+            assert disturbed.ended(f"write-{nth}", within=60)["runtimeStatus"] == "Completed"
+            assert all(disturbed.fired())
+
     def test_kills_while_it_starts(self, disturbed: Disturbed) -> None:
         """A crash before the app is loaded is one like any other."""
         child = host_pid(disturbed.cloud)

@@ -140,7 +140,7 @@ class TestFullDisks:
 class TestLocks:
     """LO-3: somebody else holds a database's write lock."""
 
-    @pytest.mark.parametrize("seconds", [2, 14], ids=["shorter than anybody's patience", "longer"])
+    @pytest.mark.parametrize("seconds", [2, 8], ids=["shorter than anybody's patience", "longer"])
     def test_of_the_engine(self, disturbed: Disturbed, seconds: int) -> None:
         """Writes wait, or are tried again; no transition is lost, and no activity runs twice for it."""
         name = f"locked-{seconds}"
