@@ -30,6 +30,13 @@ class Price:
         return cls(float(amount), currency)
 
 
+def cost(node_hours: float | None, price: Price | None) -> dict[str, Any] | None:
+    """What so many node-hours cost: amount and currency; None where either is not known."""
+    if node_hours is None or price is None:
+        return None
+    return {"amount": round(node_hours * price.amount, 2), "currency": price.currency}
+
+
 def forecast(
     runs: int, parallel: int, past: Sequence[Usage], compute: str, nodes: int, price: Price | None
 ) -> dict[str, Any]:
@@ -51,6 +58,5 @@ def forecast(
         hours = runs * nodes * job / 3600
         told |= {"node_hours": round(hours, 3), "seconds": round(max(whole, runs * whole / parallel)) if runs else 0}
         told["based_on"] = {"runs": len(jobs), "job_seconds": job, "run_seconds": whole, "nodes": nodes}
-        if price is not None:
-            told["money"] = {"amount": round(hours * price.amount, 2), "currency": price.currency}
+        told["money"] = cost(hours, price)
     return {**told, "unknown": unknown}

@@ -18,12 +18,26 @@ from slipway import catalog, paths, rollup
 from slipway.azure.lake import lake
 from slipway.catalog import Catalog, Released
 from slipway.due import due_at, expected_periods
+from slipway.forecast import Price, cost
 from slipway.period import Period
+from slipway.settings import settings
 from slipway.timing import Timing, expected, timing, usual
 from slipway.usage import Usage
 from triggers.api import Problem, answer, endpoint, reader
 from triggers.paging import as_cursor, cursor, limit
-from triggers.shapes import Board, BoardRow, Model, ModelRow, Models, PeriodDetail, PeriodRow, Periods, Source, Used
+from triggers.shapes import (
+    Board,
+    BoardRow,
+    Model,
+    ModelRow,
+    Models,
+    Money,
+    PeriodDetail,
+    PeriodRow,
+    Periods,
+    Source,
+    Used,
+)
 
 bp = df.Blueprint()
 
@@ -212,8 +226,14 @@ def _detail(
     found: Released, period: Period, facts: rollup.Facts, now: datetime, takes: timedelta | None
 ) -> PeriodDetail:
     usage = Usage.parse(facts.get("used"))
-    used = Used(**asdict(usage) | {"node_hours": usage.node_hours}) if usage else None
+    used = Used(**asdict(usage), node_hours=usage.node_hours, cost=_cost(usage)) if usage else None
     return PeriodDetail(**period_row(found, period, facts, now, takes).model_dump(), used=used)
+
+
+def _cost(usage: Usage) -> Money | None:
+    price = settings().node_hour_prices.get(usage.compute)
+    money = cost(usage.node_hours, Price.parse(price) if price else None)
+    return Money(**money) if money else None
 
 
 def _own(definition: Any, text: str) -> Period | None:

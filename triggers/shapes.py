@@ -40,6 +40,13 @@ class PeriodRow(Shape):
     )
 
 
+class Money(Shape):
+    """An amount in a currency."""
+
+    amount: float
+    currency: str
+
+
 class Used(Shape):
     """What the published run took."""
 
@@ -50,6 +57,7 @@ class Used(Shape):
     compute: str
     input_bytes: int
     output_bytes: int
+    cost: Money | None = Field(description="By SLIPWAY_NODE_HOUR_PRICES; null where it has no price for the compute.")
 
 
 class PeriodDetail(PeriodRow):
@@ -359,13 +367,6 @@ class Backfills(Shape):
 
     backfills: list[BackfillRow]
     next: str | None = Field(description="The cursor of the next page; null at the end.")
-
-
-class Money(Shape):
-    """An amount in a currency."""
-
-    amount: float
-    currency: str
 
 
 class BasedOn(Shape):

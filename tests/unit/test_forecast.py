@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from slipway.forecast import Price, forecast
+from slipway.forecast import Price, cost, forecast
 from slipway.settings import NodeHourPrice
 from slipway.usage import Usage
 
@@ -44,3 +44,10 @@ def test_a_price_is_an_amount_and_a_currency(price: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(NodeHourPrice).validate_python(price)
     assert Price.parse(TypeAdapter(NodeHourPrice).validate_python("12.25 USD")) == Price(12.25, "USD")
+
+
+def test_node_hours_cost_what_is_set_or_nobody_knows() -> None:
+    """To the cent; nothing is invented."""
+    assert cost(2.5, Price(0.23, "EUR")) == {"amount": 0.57, "currency": "EUR"}
+    assert cost(None, Price(0.23, "EUR")) is None
+    assert cost(2.5, None) is None
