@@ -47,7 +47,7 @@ def test_a_price_is_an_amount_and_a_currency(price: str) -> None:
 
 
 def test_node_hours_cost_what_is_set_or_nobody_knows() -> None:
-    """To the cent; nothing is invented."""
-    assert cost(2.5, Price(0.23, "EUR")) == {"amount": 0.57, "currency": "EUR"}
-    assert cost(None, Price(0.23, "EUR")) is None
+    """To the cent, half of one to the even one; nothing is invented."""
+    assert cost(2.5, Price(0.25, "EUR")) == {"amount": 0.62, "currency": "EUR"}
+    assert cost(None, Price(0.25, "EUR")) is None
     assert cost(2.5, None) is None
