@@ -290,6 +290,7 @@ class IncidentRow(Shape):
     first_step: str
     occurrences: int
     opened_at: AwareDatetime
+    acknowledged: dict[str, Any] | None = Field(description="Who is on it: by, reason, at.")
     resolved_at: AwareDatetime | None
     resolved_by: str | None
 

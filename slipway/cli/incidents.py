@@ -42,7 +42,8 @@ def rendered(rows: list[Document]) -> Iterator[Text]:
         times = f", {row['occurrences']} times" if row["occurrences"] > 1 else ""
         owner = f", {row['owner']} is called" if row["owner"] and is_open else ""
         ended = f", resolved {when(row['resolved_at'])} by {row['resolved_by']}" if not is_open else ""
-        yield text(f"  since {when(row['opened_at'])}{times}{owner}{ended}")
+        on_it = f", {row['acknowledged']['by']} is on it" if row["acknowledged"] and is_open else ""
+        yield text(f"  since {when(row['opened_at'])}{times}{owner}{on_it}{ended}")
         if row["run"]:
             yield text(f"  {row['run']}")
         yield text(f"  {row['message']}")

@@ -85,9 +85,12 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setScriptExecutionDisabled", value=not script)
 
-    def picture(self, to: Path) -> None:
-        """Write what is on the screen as PNG."""
-        to.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+    def picture(self, to: Path, highest: int = 1100) -> None:
+        """Write the page as PNG, from its top to its end, or as high as it may be."""
+        width, height = self.see("[innerWidth, document.body.offsetHeight]")
+        clip = {"x": 0, "y": 0, "width": width, "height": min(height, highest), "scale": 1}
+        told = self.call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+        to.write_bytes(base64.b64decode(told["data"]))
 
     def _until(self, ask: Callable[[], Any], what: str, within: float) -> Any:
         deadline = time.monotonic() + within

@@ -27,6 +27,7 @@ def incident(**more: Any) -> dict[str, Any]:
         "first_step": "Read the job's log.",
         "occurrences": 2,
         "opened_at": "2024-03-02T06:00:00Z",
+        "acknowledged": {"by": "dana", "reason": "looking", "at": "2024-03-02T06:30:00Z"},
         "resolved_at": None,
         "resolved_by": None,
         **more,
@@ -42,7 +43,7 @@ def test_an_open_incident_says_what_to_do_first() -> None:
 
     assert printed(rendered([incident(), incident(**resolved, **ended)])).split("\n") == [
         "shop 2024-03-01  model/job-failed  warning",
-        "  since 2024-03-02 06:00:00Z, 2 times, retail is called",
+        "  since 2024-03-02 06:00:00Z, 2 times, retail is called, dana is on it",
         "  shop--2024-03-01--84b477cc-1",
         "  exit 1",
         "  → Read the job's log.",
