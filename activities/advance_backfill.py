@@ -13,8 +13,9 @@ from activities.effects import Ask, effect
 from activities.start_run import started
 from activities.wake import WAKE, raise_event
 from slipway import paths
+from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
-from slipway.backfill import Of, State, is_open, next_in_turn, own, progress, sent_back
+from slipway.backfill import Of, State, gave_up_planning, is_open, next_in_turn, own, progress, sent_back
 from slipway.backfill_register import admitted, dismissed, shares
 from slipway.claim import Refused
 from slipway.settings import settings
@@ -49,7 +50,7 @@ def advance(ask: Ask) -> dict[str, Any]:
         _change_register(lambda seen, _: dismissed(seen, ask["backfill"]))
         return done
     if before["state"] == State.PLANNING:
-        backfill_plan.make(before)
+        _plan(before)
         return done
     found = backfill_runs.outcomes(before, now)
     share, held = _share({**before, "periods": {**before["periods"], **found}}, now)
@@ -62,6 +63,18 @@ def advance(ask: Ask) -> dict[str, Any]:
         "claims": backfill_runs.unheard(record, before),
         "woken": backfill_runs.canceled(record),
     }
+
+
+def _plan(record: dict[str, Any]) -> None:
+    """Make the plan. What will not pass by itself ends the backfill, which then says why."""
+    try:
+        backfill_plan.make(record)
+    except Exception as error:
+        failure = failure_of(error)  # raises again what is no foreseen failure
+        if failure.transient:
+            raise
+        why = f"it cannot be planned: {failure}"
+        lake().change_backfill(record["backfill"], lambda seen, now: gave_up_planning(seen, why, now))
 
 
 def _share(record: dict[str, Any], now: Any) -> tuple[int, str | None]:

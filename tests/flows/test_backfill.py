@@ -239,10 +239,15 @@ def test_periods_of_an_older_version_are_run_by_the_released_one(
 
 
 def test_live_runs_go_ahead(yard: Yard) -> None:
-    """BF-1: while a run that data started waits for the same compute, a backfill starts nothing new."""
-    model = a_quiet_model(yard, "behind", {1: "one"})
+    """BF-1: while a run that data started waits for the same compute, a backfill starts nothing new.
+
+    And a period whose record cannot be read keeps no other from being run.
+    """
+    model = a_quiet_model(yard, "behind", {1: "one", 2: "two"})
     live = yard.a_model("ahead")
-    plan = planned(yard, model, 1)
+    plan = planned(yard, model, 2)
+    denied = {"status": 403, "code": "AuthorizationPermissionMismatch"}
+    yard.fault(denied, operation="GetBlob", name=f"control/periods/{model}/{day(2)}.json")
     yard.fault({"delay": 8}, service="aml", operation="PutJob", name=f"{live}--*", times=1)
     yard.land(f"{live}/{day(31)}", {"a.txt": "live"})
     eventually(lambda: (yard.period(live, day(31))["active"] or {}).get("stage") == "queued", 30)
@@ -251,8 +256,10 @@ def test_live_runs_go_ahead(yard: Yard) -> None:
 
     held = eventually(lambda: yard.get(f"backfills/{plan['backfill']}")["held"], 30)
     assert held == f"{live} {day(31)} waits for compute and goes first"
-    assert yard.get(f"backfills/{plan['backfill']}")["counts"] == {"pending": 1}
-    assert ended(yard, plan["backfill"])["counts"] == {"published": 1}
+    assert yard.get(f"backfills/{plan['backfill']}")["counts"] == {"pending": 2}
+    assert ended(yard, plan["backfill"])["counts"] == {"published": 1, "failed": 1}
+    yard.calm()
+    assert "platform/access" in periods(yard, plan["backfill"])[day(2)]["why"]
     assert yard.period(live, day(31))["published"]
 
 
@@ -284,6 +291,18 @@ def test_what_cannot_be_planned_is_told_and_leaves_no_trace(
 
     assert (answered, problem["title"]) == (status, title)
     assert yard.get(f"backfills?model={model}") == before
+
+
+def test_a_plan_that_cannot_be_made_says_why(yard: Yard) -> None:
+    """Nobody waits for it."""
+    model = a_quiet_model(yard, "unplanned", {})
+    yard.fault({"status": 403, "code": "AuthorizationFailure"}, operation="ListBlobs", name="landing")
+
+    told = planned(yard, model, 2)
+
+    yard.calm()
+    assert (told["state"], told["canceled"]["by"]) == ("canceled", "slipway")
+    assert told["canceled"]["reason"].startswith("it cannot be planned: platform/access")
 
 
 def test_lists_and_strangers(yard: Yard) -> None:
