@@ -9,7 +9,7 @@ import azure.durable_functions as df
 from activities.effects import Ask, effect
 from activities.resolve_incident import level
 from activities.send_incident import on_its_way, try_to_send
-from slipway import catalog, paths
+from slipway import alike, catalog, paths
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
 from slipway.claim import is_quiet
@@ -50,7 +50,7 @@ def open_and_send(about: Subject, facts: dict[str, Any]) -> dict[str, Any]:
     The same facts twice are no change and nothing is sent again; others update the open incident. What was over by the
     time it was written is resolved at once, before anyone is told.
     """
-    named = {**_standing(about), **facts, **_job(facts), **about.to_document()}
+    named = {**_standing(about), **_shadow(about, facts), **facts, **_job(facts), **about.to_document()}
     incident = lake().change_incident(about, lambda seen, now: on_its_way(opened(seen, named, now)))
     incident = level(about) or incident
     return {"incident": incident["key"], "sent": try_to_send(incident)}
@@ -84,6 +84,15 @@ def _holder(run: RunId, attempt: int) -> dict[str, Any]:
         return claim
     ended = lake().control.read(paths.attempt_record(run, attempt))
     return ended.data if ended else {}
+
+
+def _shadow(about: Subject, facts: dict[str, Any]) -> dict[str, Any]:
+    """In which common incident's shadow this one lies, if many models fail alike just now."""
+    if about.period is None:
+        return {}
+    common = alike.subject((facts["kind"], facts["code"]))
+    seen = lake().incident(common)
+    return {"part_of": common.key} if seen and seen["status"] == "open" else {}
 
 
 def _standing(about: Subject) -> dict[str, Any]:

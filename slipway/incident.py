@@ -47,8 +47,9 @@ def opened(incident: Incident | None, facts: Mapping[str, Any], now: datetime) -
 
     `facts`: the subject (see `Subject.to_document`), owner, kind, code, message, transient, and where there is one run,
     attempt, step, job, log (an address); the model's `tier`, when its outputs are `due`, and the models that are
-    `waiting` for them. `first_step` and `severity` in place of the usual ones. The same failure of the same attempt
-    told twice is no change, nor is an earlier attempt's told late.
+    `waiting` for them; `models` that fail alike; `part_of`, the key of an incident in whose shadow this one lies.
+    `first_step` and `severity` in place of the usual ones. The same failure of the same attempt told twice is no
+    change, nor is an earlier attempt's told late.
     """
     told = {name: facts.get(name) for name in ("kind", "code", "run", "attempt", "step", "job", "log", "owner")}
     told |= {name: redact(str(facts[name])) for name in ("message", "log") if facts.get(name)}
@@ -86,7 +87,8 @@ def _standing(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """How much the failure matters: to whom, until when, and so how loud it is told."""
     tier, due = facts.get("tier") or USUAL_TIER, facts.get("due")
     loud = severity(tier, facts["kind"], _moment(due), now)
-    return {"tier": tier, "due": due, "waiting": list(facts.get("waiting") or ()), "severity": loud.value}
+    others = {"waiting": list(facts.get("waiting") or ()), "models": list(facts.get("models") or ())}
+    return {"tier": tier, "due": due, **others, "part_of": facts.get("part_of"), "severity": loud.value}
 
 
 def raised(incident: Incident | None, now: datetime) -> Incident | None:
@@ -171,6 +173,16 @@ def at_odds(incident: Mapping[str, str] | None, record: Mapping[str, str] | None
     return "failed" not in known
 
 
+def part_of(incident: Incident | None, key: str | None) -> Incident | None:
+    """The open incident in the shadow of the one with this key, or out of any; None where that changes nothing.
+
+    In a shadow it is recorded, and not told by itself. Whoever has heard of it goes on hearing.
+    """
+    if incident is None or incident["status"] != "open" or incident.get("part_of") == key:
+        return None
+    return {**incident, "part_of": key}
+
+
 def routed(incident: Incident | None, routing: Routing) -> Incident | None:
     """The incident with the destinations that it goes to by these routes, as it is now; None stays None.
 
@@ -178,7 +190,8 @@ def routed(incident: Incident | None, routing: Routing) -> Incident | None:
     """
     if incident is None:
         return None
-    return {**incident, "to": routing.of(incident), "routing": routing.digest}
+    to = [] if incident.get("part_of") else routing.of(incident)
+    return {**incident, "to": to, "routing": routing.digest}
 
 
 def told(incident: Incident, name: str) -> dict[str, Any]:
@@ -199,8 +212,9 @@ def _is_unsent(incident: Incident, name: str) -> bool:
     known = told(incident, name)
     if incident["revision"] <= known["revision"]:
         return False
-    may_be_open = known["status"] == "open" or known["offered"] > known["revision"]
-    return bool(may_be_open or (incident["status"] == "open" and name in incident.get("to", ())))
+    if incident["status"] == "open":
+        return name in incident.get("to", ()) or known["status"] == "open"
+    return bool(known["status"] == "open" or known["offered"] > known["revision"])  # an answer may have been lost
 
 
 def offered(incident: Incident | None, name: str) -> Incident | None:
@@ -243,7 +257,11 @@ def index(incident: Incident) -> dict[str, str]:
         "code": incident["code"],
         "unsent": "yes" if unsent(incident) else "no",
         "routing": incident.get("routing", ""),
+        "kind": incident["kind"],
+        "known": "yes" if any(told(incident, name)["status"] == "open" for name in incident.get("told", {})) else "no",
     }
+    if incident.get("part_of"):
+        shown["part_of"] = incident["part_of"]
     if incident["status"] == "open" and incident.get("due"):
         loud, due = Severity(incident["severity"]), _moment(incident["due"])
         if rises := rises_at(incident["tier"], incident["kind"], due, loud):

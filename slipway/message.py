@@ -46,6 +46,7 @@ class Message:
 
     def _lines(self) -> Iterator[tuple[str, str | None]]:
         told = self.incident
+        yield "Part of", told.get("part_of")
         if on_it := told.get("acknowledged"):
             yield "On it", f"{on_it['by']}: {on_it['reason']}"
         yield "Where", ", ".join(f"{name} {told[name]}" for name in ("step", "run", "attempt", "job") if told[name])

@@ -145,6 +145,12 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="Where incidents go, by name, as a JSON object. Without it they stay in the lake.",
     )
+    alike_models: int = Field(
+        10,
+        ge=2,
+        description="How many models must begin to fail alike within an hour for one incident of the platform, in "
+        "place of one for each.",
+    )
     routes: list[Route] = Field(
         default_factory=list,
         description="Which incidents go where, as a JSON list: the first that fits. Without it each goes everywhere.",

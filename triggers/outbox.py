@@ -1,4 +1,4 @@
-"""What a pass of the reconciler does for incidents: what time changes of them, and sending what was not taken.
+"""What a pass of the reconciler does for incidents: what time and others change of them, and sending what is unsent.
 
 All of it is seen in one listing. A destination that is down costs one request a pass, whatever waits for it, and keeps
 nothing from the others; when it is back it is told the newest state of each incident, so many a pass.
@@ -10,12 +10,13 @@ import logging
 from bisect import bisect_right
 from datetime import datetime
 
+from activities import open_incident, resolve_incident
 from activities.send_incident import on_its_way, send
-from slipway import paths
+from slipway import alike, paths
 from slipway.azure.failures import failure_from
 from slipway.azure.lake import Entry, lake
 from slipway.failure import Kind
-from slipway.incident import raised
+from slipway.incident import part_of, raised
 from slipway.settings import settings
 from slipway.subject import Subject
 
@@ -26,13 +27,14 @@ MOST_SENT = 50
 
 
 def tend(last: str, now: datetime) -> str:
-    """Let what is due get louder, find new ways where routes have changed, and send what is unsent.
+    """Tell many that fail alike as one, let what is due get louder, find new ways, and send what is unsent.
 
     `last` is the record with which the last pass ended; returns that of this one, so that what is refused for good
     blocks nothing.
     """
     entries = sorted(lake().control.list("incidents/"), key=lambda entry: entry.name)
-    changed = {entry.name for entry in entries if (about := _subject(entry)) and _level(entry, about, now)}
+    changed = _escalate(entries, now)
+    changed |= {entry.name for entry in entries if (about := _subject(entry)) and _level(entry, about, now)}
     unsent = [entry.name for entry in entries if entry.name in changed or entry.metadata.get("unsent") == "yes"]
     begin = bisect_right(unsent, last)
     down: set[str] = set()
@@ -42,11 +44,39 @@ def tend(last: str, now: datetime) -> str:
     return last
 
 
+def _escalate(entries: list[Entry], now: datetime) -> set[str]:
+    """Open, update and end the common incidents of models that fail alike; returns the records that this changed."""
+    seen = [(about, entry.metadata) for entry in entries if (about := _subject(entry)) and _is_open(entry)]
+    failing = [_failing(about, shown, now) for about, shown in seen if about.period is not None]
+    going_on = {about for about, _ in seen if about.platform is not None and about.platform.startswith(alike.PREFIX)}
+    causes = alike.common(failing, going_on, settings().alike_models, now)
+    for cause, models in causes.items():
+        about = alike.subject(cause)
+        open_incident.open_and_send(about, alike.facts(cause, models, lake().incident(about)))
+    for about in going_on - {alike.subject(cause) for cause in causes}:
+        resolve_incident.resolve_and_send(about, "so many models fail alike no more")
+    quiet = {about: alike.subject(cause).key for about, cause in alike.to_quieten(failing, causes).items()}
+    for about, key in {**dict.fromkeys(alike.to_tell(failing, causes)), **quiet}.items():
+        lake().change_incident(about, lambda known, _, key=key: on_its_way(part_of(known, key) or known))
+        quiet[about] = key
+    return {paths.incident(about) for about in quiet}
+
+
+def _failing(about: Subject, shown: dict[str, str], now: datetime) -> alike.Failing:
+    since = datetime.fromisoformat(shown["incident_at"]) if "incident_at" in shown else now
+    cause = (shown.get("kind", "slipway"), shown.get("code", "unforeseen"))
+    return alike.Failing(about, cause, since, shown.get("part_of"), shown.get("known") == "yes")
+
+
+def _is_open(entry: Entry) -> bool:
+    return entry.metadata.get("status") == "open"
+
+
 def _level(entry: Entry, about: Subject, now: datetime) -> bool:
     """Change an open incident whose time has come, or whose routes are not those of today; whether it did."""
     rises, digest = entry.metadata.get("rises"), settings().routing.digest
     is_due = rises is not None and datetime.fromisoformat(rises) <= now
-    if entry.metadata.get("status") != "open" or (not is_due and entry.metadata.get("routing") == digest):
+    if not _is_open(entry) or (not is_due and entry.metadata.get("routing") == digest):
         return False
     lake().change_incident(about, lambda seen, at: on_its_way(raised(seen, at) or seen))
     return True

@@ -19,8 +19,8 @@ from tests.flows.yard import Yard
 from tests.running import PROJECT, LocalCloud
 
 ActAs = Callable[[str], AbstractContextManager[None]]
-#: How often the flows' apps reconcile.
-RECONCILING = {"SLIPWAY_RECONCILE_SCHEDULE": "*/3 * * * * *"}
+#: How often the flows' apps reconcile; and many flows fail a model of their own, without a common cause.
+RECONCILING = {"SLIPWAY_RECONCILE_SCHEDULE": "*/3 * * * * *", "SLIPWAY_ALIKE_MODELS": "100"}
 
 
 @pytest.fixture(scope="session")

@@ -48,12 +48,12 @@ class Sink:
             "SLIPWAY_SECRET_PAGER": PAGER_KEY,
         }
 
-    def told(self, model: str) -> list[tuple[str, str]]:
+    def told(self, model: str | None) -> list[tuple[str, str]]:
         """Type and code of what was taken about a model, in the order of arrival; a repeated delivery counts once."""
         events = [event for event in list(self._taken.values()) if event["data"]["model"] == model]
         return [(event["type"].removeprefix("Slipway.Incident."), event["data"]["code"]) for event in events]
 
-    def last(self, model: str) -> dict[str, Any]:
+    def last(self, model: str | None) -> dict[str, Any]:
         """What was last told about a model."""
         return [event["data"] for event in list(self._taken.values()) if event["data"]["model"] == model][-1]
 

@@ -97,7 +97,7 @@ def test_an_incident_is_a_document_for_a_person() -> None:
         "code": "job-failed", "step": "await_job", "message": "it failed: KeyError", "at": NOON.isoformat()
     }  # fmt: skip
     shown = {"status": "open", "code": "job-failed", "unsent": "yes", "routing": ONE_SINK.digest}
-    assert index(incident) == shown
+    assert index(incident) == {**shown, "kind": "model", "known": "no"}
 
 
 def test_an_earlier_attempts_failure_told_late_is_no_news() -> None:
