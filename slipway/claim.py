@@ -371,6 +371,21 @@ def wish_cancel(record: Record | None, run: str, cause: Mapping[str, Any], now: 
     return remember({**record, "cancel": {"run": run, **said(cause, now)}}, "cancel", cause, now, run=run)
 
 
+def disown(record: Record | None, run: str, cause: Mapping[str, Any], now: datetime) -> Record:
+    """Note that a person knows the active run's owner to be gone: it is dead now, and the run goes on without it.
+
+    Its next attempts are counted anew. Raises Refused when the run is not active; the same request twice is no change.
+    An owner that lives after all has lost its claim when the next attempt has taken it, as any that slept too long.
+    """
+    claim = _claim(record)
+    if record is not None and was_asked(record, "take-over", cause["request"]):
+        return record
+    if record is None or claim is None or claim["run"] != run:
+        raise Refused(f"{run} is not active", claim["run"] if claim else None)
+    gone = {**claim, "automatic": 0, "deadline": min(now, datetime.fromisoformat(claim["deadline"])).isoformat()}
+    return remember({**record, "claim": gone}, "take-over", cause, now, run=run)
+
+
 def waive(record: Record | None, model: str, period: Period, cause: Mapping[str, Any], now: datetime) -> Record:
     """Note that the period needs no run: none starts until it is reopened. The first waiver stands.
 

@@ -68,6 +68,7 @@ LAYOUT: dict[Filesystem, dict[str, str]] = {
         "incident_of_platform": "incidents/_platform/{platform}.json",
         "listings": "listings/current.json",
         "heartbeat": "heartbeat/reconcile.json",
+        "heard": "heartbeat/events.json",
         "retention": "retention/last.json",
         "request": "requests/{request}.json",
         "probe_record": "_doctor/{probe}.json",
@@ -290,6 +291,11 @@ def incident(about: Subject) -> str:
 def listings() -> str:
     """What reconcile remembers of the folders it listed."""
     return _build("control", "listings")
+
+
+def heard() -> str:
+    """When a landing event came last, to within a minute or so."""
+    return _build("control", "heard")
 
 
 def heartbeat() -> str:

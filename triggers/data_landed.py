@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from activities.wake import wake
-from slipway import catalog, clock
+from slipway import catalog, clock, paths
+from slipway.azure.failures import failure_from
 from slipway.azure.lake import lake
 from slipway.events import Event, EventError, landed, parse, parse_message
 from slipway.period import Period
@@ -25,6 +27,9 @@ log = logging.getLogger("slipway")
 AT_A_TIME = 8
 #: Seconds for which news is gathered: a flood of events costs one look at the catalog and one wake for each period.
 GATHER = 0.3
+NEVER = datetime.min.replace(tzinfo=UTC)
+#: How often a process notes that events arrive.
+NOTED_EVERY = timedelta(minutes=1)
 
 
 @bp.function_name("data_landed")
@@ -67,6 +72,7 @@ class _Gathering:
 
     news: set[tuple[str, str]] = field(default_factory=set)
     task: asyncio.Task[None] | None = None
+    noted: datetime = NEVER  #: when this process noted that events arrive
 
 
 _gathering = _Gathering()
@@ -98,7 +104,19 @@ def _where(event: Event | EventError) -> tuple[str, str] | None:
 
 def _matching(news: set[tuple[str, str]]) -> set[tuple[str, Period]]:
     index, now = catalog.load(lake().control).index, clock.now()
-    return {pair for filesystem, path in news for pair in index.match(filesystem, path, now)}
+    found = {pair for filesystem, path in news for pair in index.match(filesystem, path, now)}
+    if found and not timedelta(0) <= now - _gathering.noted < NOTED_EVERY:
+        _gathering.noted = now
+        _note_heard()
+    return found
+
+
+def _note_heard() -> None:
+    """Note that events arrive, which the reconciler compares with what it finds; no event is lost for that."""
+    try:
+        lake().control.update(paths.heard(), lambda _, now: {"schema": 1, "at": now.isoformat()})
+    except Exception as error:
+        log.warning("not noted that events arrive: %s", failure_from(error), extra={"action": "heard_not_noted"})
 
 
 def document_of(event: func.EventGridEvent) -> dict[str, object]:

@@ -98,6 +98,11 @@ def _described(operation: Operation) -> dict[str, Any]:
     if operation.conditional:
         words = "The ETag that was read: refused, 412, if it has changed since."
         parameters.append({"name": "If-Match", "in": "header", "description": words, "schema": {"type": "string"}})
+    if operation.anonymous:
+        answered = {"content": {"application/json": {"schema": _ref(operation.answer)}}}
+        responses = {str(status): {"description": words, **answered} for status, words in ((200, "Yes."), (503, "No."))}
+        about = {"operationId": operation.name, "summary": operation.summary, "parameters": parameters}
+        return {**about, "security": [], "responses": responses}
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,

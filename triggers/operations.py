@@ -35,6 +35,7 @@ class Operation:
     status: int = 200
     query: Query = field(default_factory=dict)
     operators: bool = False  #: whether only operators are told
+    anonymous: bool = False  #: whether it needs no principal, and answers 503 in its own words
 
     @property
     def conditional(self) -> bool:
@@ -70,6 +71,7 @@ _DRY_RUN: Query = {"dry_run": ("Whether to tell what would go.", {"enum": ["yes"
 _PERIOD = "models/{model}/periods/{period}"
 
 OPERATIONS = (
+    Operation("get_health", "GET", "health", "Whether the reconciler passes", shapes.Health, anonymous=True),
     Operation("get_board", "GET", "board", "All models by period", shapes.Board, query=_COLUMNS),
     Operation("get_overview", "GET", "overview", "What is running, stuck, late or failed", shapes.Overview),
     Operation("get_models", "GET", "models", "The released models", shapes.Models, query=_PAGE),
@@ -89,6 +91,7 @@ OPERATIONS = (
     Operation("get_retention", "GET", "retention", "What is kept how long", shapes.Retention, query=_DRY_RUN),
     Operation("start_run_by_hand", "POST", "models/{model}/runs", "Start a run", shapes.Accepted, NewRun, 202),
     Operation("cancel_run", "POST", "runs/{run}/cancel", "Wish a run ended", shapes.Accepted, Reasoned, 202),
+    Operation("take_over_run", "POST", "runs/{run}/take-over", "Go on without it", shapes.Accepted, Reasoned, 202),
     Operation("resume_run", "POST", "runs/{run}/resume", "Go on with a run", shapes.Accepted, Resumption, 202),
     Operation("waive_period", "POST", f"{_PERIOD}/waive", "Decide that no run is needed", shapes.Decided, Reasoned),
     Operation("retract_period", "POST", f"{_PERIOD}/retract", "Unpublish", shapes.Decided, Reasoned, 202),

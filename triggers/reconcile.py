@@ -28,10 +28,11 @@ from activities import (
     start_run,
 )
 from activities.assess_period import decision_for, decision_of_record
-from slipway import clock, paths
+from slipway import clock, event_path, paths
 from slipway.azure.failures import failure_from
 from slipway.azure.lake import lake
 from slipway.catalog import Catalog
+from slipway.event_path import SILENT_PASSES, silence
 from slipway.failure import Failure, Kind
 from slipway.incident import ASKING, resolved
 from slipway.settings import settings
@@ -55,6 +56,8 @@ MOST_DECISIONS = 4
 PATIENCE = timedelta(hours=1)
 #: A question that failed is asked after all that were not asked at all: it must not take their turn for ever.
 LATER = timedelta(seconds=1)
+
+DONE = {"action": "reconciled"}
 
 ACTS = {
     "roll_forward": roll_forward.act,
@@ -192,14 +195,29 @@ def close_pass(survey: Survey, spent: Spent, started: datetime) -> None:
         if since := survey.last.failing.get(_text(pair)):
             survey.next.failing.setdefault(_text(pair), since)
     survey.next.sent = survey.last.sent
+    survey.next.silent = survey.last.silent
+    _attempt(lambda: _listen(survey, spent.unannounced), "not_listened")
     _attempt(lambda: _tend_outbox(survey), "sending_failed")
     _attempt(lambda: tend_board(survey), "board_not_tended")
     _attempt(survey.next.keep, "memory_not_kept")
     beat = {"at": clock.now().isoformat(), "started_at": started.isoformat(), "installation": settings().installation}
     counts = {"asked": len(spent.settled), "left": len(survey.wants) - len(spent.settled), "failed": spent.failed}
-    counts["unannounced"] = spent.unannounced
+    counts |= {"unannounced": spent.unannounced, "silent": survey.next.silent}
     places = {"places": len(survey.next.digests), "unlisted": survey.unlisted}
     lake().control.update(paths.heartbeat(), lambda *_: {"schema": 1, **beat, **counts, **places})
+    # What an alert on its absence looks for: docs/how-to/watch-the-watcher.md.
+    log.info("reconciled: %s", ", ".join(f"{name} {count}" for name, count in counts.items()), extra=DONE)
+
+
+def _listen(survey: Survey, unannounced: int) -> None:
+    """See whether events arrive: call people when they do not, and take it back when they do."""
+    heard, before = lake().control.read(paths.heard()), survey.last.at
+    came = heard is not None and before is not None and datetime.fromisoformat(heard.data["at"]) > before
+    survey.next.silent = silence(survey.last.silent, unannounced, heard=came)
+    if survey.next.silent >= SILENT_PASSES:
+        open_incident.open_and_send(event_path.SUBJECT, event_path.facts())
+    elif came:
+        resolve_incident.resolve_and_send(event_path.SUBJECT, "events arrive again")
 
 
 def _tend_outbox(survey: Survey) -> None:

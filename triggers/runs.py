@@ -16,11 +16,11 @@ import azure.functions as func
 from activities.assess_period import released
 from activities.inputs import write_snapshot
 from activities.start_run import act as start_reserved
-from activities.wake import WAKE, raise_event
+from activities.wake import WAKE, raise_event, wake
 from slipway import catalog, paths
 from slipway.azure.lake import lake
 from slipway.catalog import Released
-from slipway.claim import Refused, answered, ask, resume, wish_cancel
+from slipway.claim import Refused, answered, ask, disown, resume, wish_cancel
 from slipway.decision import next_run
 from slipway.names import InvalidName
 from slipway.period import Period
@@ -33,6 +33,13 @@ from triggers.choices import NewRun, Resumption, choose, inputs_of, must_have_co
 from triggers.requests import Answer, cause_of, idempotency_key, once
 
 bp = df.Blueprint()
+#: How the engine calls an orchestration that may still do something.
+_UNDER_WAY = (
+    df.OrchestrationRuntimeStatus.Running,
+    df.OrchestrationRuntimeStatus.Pending,
+    df.OrchestrationRuntimeStatus.ContinuedAsNew,
+    df.OrchestrationRuntimeStatus.Suspended,
+)
 log = logging.getLogger("slipway")
 
 #: How often a request's run number is worked out again when another run took it meanwhile.
@@ -92,6 +99,39 @@ async def resume_run(request: func.HttpRequest, client: df.DurableOrchestrationC
     given = await asyncio.to_thread(once, cause, about, partial(_resume, run, asked.compute, cause))
     await _told(start_reserved({**given, "attempt": 1}, client))
     return _accepted(run.text)
+
+
+@bp.function_name("take_over_run")
+@bp.route("api/runs/{run}/take-over", methods=["POST"], trigger_arg_name="request")
+@bp.durable_client_input(client_name="client")
+@endpoint
+async def take_over_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Go on without the active run's orchestration, which is known to be gone. 409 while the engine says that it runs.
+
+    Else the reconciler does so when the time has passed that the orchestration had set itself, which may take hours.
+    """
+    cause = cause_of("take-over", operator(request), body(request, Reasoned), idempotency_key(request))
+    run = run_of(request)
+    await _must_be_gone(run, client)
+    await asyncio.to_thread(once, cause, {"run": run.text}, partial(_take_over, run, cause))
+    await _told(wake(client, run.model, run.period))
+    return _accepted(run.text)
+
+
+async def _must_be_gone(run: RunId, client: df.DurableOrchestrationClient) -> None:
+    """Raise 409 where the engine has the run's orchestration under way; an engine that does not answer has not."""
+    record = await asyncio.to_thread(lake().period, run.model, run.period)
+    claim = record["claim"] if record else None
+    if claim is None or claim["run"] != run.text:
+        return
+    instance = instance_id(run, claim["attempt"])
+    try:
+        status = (await client.get_status(instance)).runtime_status
+    except Exception as error:
+        log.warning("the engine was not asked of %s: %r", instance, error, extra={"action": "engine_not_asked"})
+        return
+    if status in _UNDER_WAY:
+        raise Problem(409, "Cannot be taken over", f"Its orchestration {instance} is {status.name}; cancel it instead.")
 
 
 async def _wake_waiting(run: RunId, client: df.DurableOrchestrationClient) -> None:
@@ -190,6 +230,15 @@ def _cancel(run: RunId, cause: dict[str, Any]) -> Answer:
     except Refused as refused:
         _must_exist(run)
         raise Problem(409, "Cannot be canceled", str(refused), run=refused.active) from refused
+    return {"run": run.text}
+
+
+def _take_over(run: RunId, cause: dict[str, Any]) -> Answer:
+    try:
+        lake().change_period(run.model, run.period, lambda seen, now: disown(seen, run.text, cause, now))
+    except Refused as refused:
+        _must_exist(run)
+        raise Problem(409, "Cannot be taken over", str(refused), run=refused.active) from refused
     return {"run": run.text}
 
 

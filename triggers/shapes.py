@@ -426,6 +426,12 @@ class BackfillPeriods(Shape):
     next: str | None = Field(description="The cursor of the next page; null at the end.")
 
 
+class Health(Shape):
+    """Whether the reconciler passes."""
+
+    status: str = Field(description="ok; else stale, or unavailable where that cannot be read.")
+
+
 class ProblemDocument(BaseModel):
     """What went wrong (RFC 9457)."""
 

@@ -59,6 +59,7 @@ class Memory(BaseModel):
     asks: dict[str, AwareDatetime] = {}  #: pair to when time alone calls for the question
     failing: dict[str, AwareDatetime] = {}  #: pair to since when its question fails
     sent: str = ""  #: the last incident that was offered to the sink
+    silent: int = 0  #: passes that started runs unannounced since an event came last
 
     @classmethod
     def recall(cls) -> Memory:

@@ -11,7 +11,19 @@ from collections.abc import Callable
 import typer
 
 from slipway.cli import backfills
-from slipway.cli.changes import acknowledge, cancel, pause, publish, reopen, rerun, resume, retract, unpause, waive
+from slipway.cli.changes import (
+    acknowledge,
+    cancel,
+    pause,
+    publish,
+    reopen,
+    rerun,
+    resume,
+    retract,
+    take_over,
+    unpause,
+    waive,
+)
 from slipway.cli.doctor import doctor
 from slipway.cli.examples import epilog
 from slipway.cli.incidents import incidents
@@ -45,6 +57,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "rerun": rerun,
         "resume": resume,
         "cancel": cancel,
+        "take-over": take_over,
         "waive": waive,
         "reopen": reopen,
         "retract": retract,

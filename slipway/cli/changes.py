@@ -67,6 +67,15 @@ def cancel(run: Run, reason: Reason = None, key: Key = None, env: Env = None, as
     say(f"{run} will be canceled once its job has ended: slipway show {run}", as_json=as_json)
 
 
+def take_over(run: Run, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False) -> None:
+    """Go on with an active run whose orchestration is known to be gone: the engine's storage was lost, say.
+
+    A job that has completed is taken over; one that still runs is ended, and run anew.
+    """
+    change(("runs", run, "take-over"), reason, key, env, as_json=as_json)
+    say(f"{run} goes on as its next attempt: slipway show {run}", as_json=as_json)
+
+
 def waive(
     model: Model, period: Period, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False
 ) -> None:

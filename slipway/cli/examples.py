@@ -22,6 +22,7 @@ EXAMPLES = {
     "rerun": ('slipway rerun shop-revenue 2025-03-05 --reason "the shop list was wrong"',),
     "resume": ('slipway resume shop-revenue--2025-03-05--84b477cc-1 --reason "the quota was raised"',),
     "cancel": ('slipway cancel shop-revenue--2025-03-05--84b477cc-1 --reason "wrong release"',),
+    "take-over": ('slipway take-over shop-revenue--2025-03-05--84b477cc-1 --reason "the task hub was lost"',),
     "waive": ('slipway waive shop-revenue 2025-03-05 --reason "the shops were closed"',),
     "reopen": ('slipway reopen shop-revenue 2025-03-05 --reason "they were open after all"',),
     "retract": ('slipway retract shop-revenue 2025-03-05 --reason "half of the shops are missing"',),

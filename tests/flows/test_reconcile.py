@@ -74,6 +74,11 @@ def test_folders_that_cannot_be_listed_concern_their_own_readers_alone(lone_yard
 
     eventually(lambda: heartbeat(yard)["unannounced"] == 1)  # TR-10: found by the pass, announced by no event
     yard.published(good, DAY)
+    for day in ("2024-01-02", "2024-01-03"):
+        yard.land(f"{good}/{day}", {"a.txt": "two"})
+        yard.published(good, day)
+    eventually(lambda: own_sink.told(None) == [("Opened", "events-silent")])
+    assert own_sink.last(None)["key"] == "platform--event-path-silent"
 
     for model, code in (("a-locked", "access"), ("b-missing", "not-found")):
         eventually(lambda model=model, code=code: own_sink.told(model) == [("Opened", code)])
@@ -93,6 +98,9 @@ def test_folders_that_cannot_be_listed_concern_their_own_readers_alone(lone_yard
     put(vault, f"a-locked/{DAY}/a.txt", b"one")
     put(vault, f"a-locked/{DAY}/_SUCCESS", b"")
     yard.published("a-locked", DAY)
+    yard.calm()
+    yard.land(f"{good}/2024-01-04", {"a.txt": "three"})
+    eventually(lambda: own_sink.told(None) == [("Opened", "events-silent"), ("Resolved", "events-silent")])
 
 
 def test_a_receiver_that_refuses_one_incident_gets_the_next(lone_yard: Yard, own_sink: Sink) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.flows.yard import Yard, read
+from tests.flows.yard import JOB, Yard, read
+from tests.running import eventually
 
 #: Moments in the life of a run: which request of the app the kill meets, before its effect or after it.
 MOMENTS: dict[str, dict[str, Any]] = {
@@ -69,3 +70,46 @@ def test_kills_at_any_instant_end_as_none_would(fragile_yard: Yard) -> None:
         assert (run["state"], run["attempt"]) == ("succeeded", 1)
         assert yard.jobs(f"{model}--") == [f"{run['run']}-a1"]
         assert yard.outputs(model, DAY)["all/all.txt"][0] == len(f"{DAY}/a.txt: {number}")
+
+
+def test_the_engine_s_storage_is_lost_and_every_run_goes_on(fragile_yard: Yard) -> None:
+    """IN-7, DP-1 (I9): a new task hub knows of no orchestration; the lake knows what each run was about.
+
+    Where a person says so, a run goes on at once, and takes over the job that completed meanwhile; where nobody does,
+    when the time has passed that its owner had set itself. What lands afterwards starts as ever.
+    """
+    yard = fragile_yard
+    slow = JOB.replace("import", "import time; time.sleep(3)\nimport", 1)
+    computing, staging, left = yard.a_model("hub-job", job=slow), yard.a_model("hub-staging"), yard.a_model("hub-left")
+    for model in (staging, left):
+        yard.fault({"delay": 600}, operation="PutBlobFromURL", name=f"models/{model}/*")
+        yard.land(f"{model}/{DAY}", {"a.txt": "good"})
+    yard.land(f"{computing}/{DAY}", {"a.txt": "good"})
+    for model, stage in ((staging, "staging"), (left, "staging"), (computing, "running")):
+        eventually(lambda model=model, stage=stage: active(yard, model).get("stage") == stage, 40)
+    runs = {model: active(yard, model)["run"] for model in (computing, staging, left)}
+    assert yard.call("POST", f"runs/{runs[staging]}/take-over", {"reason": "is it gone?"})[0] == 409, "it is not"
+
+    yard.cloud.kill()
+    for file in yard.cloud.state.glob("functions.db*"):
+        file.unlink()
+    yard.cloud.start()
+    yard.calm()
+
+    eventually(lambda: yard.job_states(runs[computing]) == {f"{runs[computing]}-a1": "Completed"}, 40)
+    for model in (computing, staging):
+        assert yard.call("POST", f"runs/{runs[model]}/take-over", {"reason": "the hub is lost"})[0] == 202
+        assert yard.run(yard.published(model, DAY, within=60)["run"])["attempt"] == 2
+    assert yard.jobs(f"{computing}--") == [f"{runs[computing]}-a1"]
+    assert active(yard, left)["run"] == runs[left]
+    yard.land(f"{computing}/2024-01-02", {"a.txt": "good"})
+    yard.published(computing, "2024-01-02", within=40)
+
+    yard.cloud.advance("76m")
+
+    assert yard.published(left, DAY, within=60)["run"] == runs[left]
+
+
+def active(yard: Yard, model: str) -> dict[str, Any]:
+    """The active run of a model's day; empty where there is none."""
+    return yard.period(model, DAY)["active"] or {}

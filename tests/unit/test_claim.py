@@ -23,6 +23,7 @@ from slipway.claim import (
     closed,
     declined,
     delivered,
+    disown,
     finish,
     index,
     is_dead,
@@ -197,6 +198,30 @@ def test_a_first_wish_stands() -> None:
     record = wish_cancel(a_record(), RUN, by("ann", "wrong month"), NOON)
 
     assert wish_cancel(record, RUN, by("bob", "me too"), NOON) is record
+
+
+def test_a_person_who_knows_that_the_owner_is_gone_need_not_wait_for_its_deadline() -> None:
+    """The engine's storage was lost: the run goes on at once, in attempts that count anew."""
+    tired = {**a_record(Stage.RUNNING), "claim": {**a_record(Stage.RUNNING)["claim"], "automatic": 3}}
+    record = disown(tired, RUN, by("ann", "the hub is lost"), NOON)
+
+    assert is_dead(record["claim"], NOON)
+    after = succeed_dead_owner(record, RUN, 1, NOON)
+    assert (after["claim"]["attempt"], after["claim"]["automatic"]) == (2, 1)
+    assert record["asked"][-1]["what"] == "take-over"
+    with pytest.raises(Failed, match="no longer holds the claim"):
+        owned(after, "one")
+
+
+def test_only_an_active_run_is_taken_over_and_once_for_a_request() -> None:
+    """The same request, sent again when the next attempt is under way, takes nothing from that."""
+    record = disown(a_record(Stage.RUNNING), RUN, by("ann", request="R-1"), NOON)
+    after = succeed_dead_owner(record, RUN, 1, NOON)
+
+    assert disown(after, RUN, by("ann", request="R-1"), NOON + MINUTE) is after
+    for wrong in (None, an_ended(End.FAILED), a_record(run=OTHER)):
+        with pytest.raises(Refused, match="not active"):
+            disown(wrong, RUN, by("ann"), NOON)
 
 
 @pytest.mark.parametrize("stage", [pytest.param(stage, id=stage) for stage in DELIVERING])

@@ -20,6 +20,7 @@ from slipway.claim import (
     begin_delivery,
     condemn,
     delivered,
+    disown,
     finish,
     give_up,
     judge,
@@ -90,6 +91,12 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
         holder = self._holder()
         done = self._change(lambda seen: wish_cancel(seen, run, by("ann", "no"), self.now))
         assert not done or holder not in self.delivering, "what is on its way to readers was canceled"
+
+    @rule(key=keys, number=st.integers(1, 3), request=st.sampled_from([None, "one", "two"]))
+    def a_person_takes_it_over(self, key: str, number: int, request: str | None) -> None:
+        """Its owner is said to be gone, and may live all the same."""
+        run = self._run(key, number)
+        self._change(lambda seen: disown(seen, run, by("ann", request=request), self.now))
 
     @rule(request=st.sampled_from([None, "one", "two"]))
     def a_person_waives(self, request: str | None) -> None:

@@ -216,3 +216,23 @@ def _with_kinds(kinds: list[str], code: ast.expr) -> Iterator[tuple[str, str]]:
 def _refusal(status: int) -> HttpResponseError:
     response: Any = SimpleNamespace(status_code=status, reason="", headers={}, request=None)
     return HttpResponseError(response=response)
+
+
+def test_the_alert_on_the_heartbeat_looks_for_what_a_pass_writes() -> None:
+    """An alert on absence that looks for another line would ring for ever, or be switched off."""
+    page = (DOCS / "how-to/watch-the-watcher.md").read_text(encoding="utf-8")
+    source = (DOCS.parent / "triggers/reconcile.py").read_text(encoding="utf-8")
+
+    assert 'Message startswith "reconciled: "' in page
+    assert 'log.info("reconciled: ' in source
+
+
+def test_the_page_on_a_lost_engine_has_the_times_of_the_claim() -> None:
+    """After how long a run goes on by itself."""
+    page = (DOCS / "how-to/watch-the-watcher.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^   \| (`[a-z]+`(?:, `[a-z]+`)?) \| (\d+) minutes \|$", page, re.MULTILINE)
+    told = {
+        stage: timedelta(minutes=int(minutes)) for stages, minutes in shown for stage in re.findall(r"[a-z]+", stages)
+    }
+
+    assert told == STAGE_LIMITS

@@ -45,6 +45,7 @@ FOLDER = f"flight-delay/2013-01/{RUN}"
         (paths.control_folder(RUN), f"runs/{FOLDER}"),
         (paths.listings(), "listings/current.json"),
         (paths.heartbeat(), "heartbeat/reconcile.json"),
+        (paths.heard(), "heartbeat/events.json"),
         (paths.request("R-1"), "requests/R-1.json"),
         (paths.model_state("flight-delay"), "models/flight-delay.json"),
         (paths.incident(Subject.of_period("flight-delay", RUN.period)), "incidents/flight-delay/2013-01.json"),

@@ -1,0 +1,33 @@
+"""Whether landing events still arrive: told from runs that none had announced, and from when one came last. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slipway.failure import Kind
+from slipway.severity import Severity
+from slipway.subject import Subject
+
+#: In how many passes in a row runs must have been started that no event had announced.
+SILENT_PASSES = 3
+SUBJECT = Subject.of_platform("event-path-silent")
+
+
+def silence(before: int, unannounced: int, *, heard: bool) -> int:
+    """In how many passes since the last event runs were started unannounced; a pass that started none does not count.
+
+    `heard`: whether an event came since the pass before.
+    """
+    return 0 if heard else before + (unannounced > 0)
+
+
+def facts() -> dict[str, Any]:
+    """What the incident says; see `slipway.incident.opened`."""
+    return {
+        "kind": Kind.PLATFORM,
+        "code": "events-silent",
+        "message": f"Data landed and no event told of them, {SILENT_PASSES} passes of reconcile in a row. Runs start, "
+        "but late: when the timer finds the data.",
+        "severity": Severity.WARNING,
+        "first_step": "Check the subscription of the lake: its state, filter, dead letters, the queue in between.",
+    }
