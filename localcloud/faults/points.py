@@ -12,8 +12,6 @@ from dataclasses import dataclass
 SERVICES = ("functions", "slot", "durable", "storage", "aml", "eventgrid", "identity", "control")
 #: What changes the answer of an effect that happens, and is so decided before it.
 ALTERS = frozenset({"truncate", "flip", "empty", "drip", "stale", "skew"})
-#: The processes that can be ended or stopped, beside the one of the point itself (``true``).
-PROCESSES = ("functions", "slot", "job")
 #: The stores that have a place on the disk; the first two are databases, whose write lock can be held.
 STORES = ("cloud", "engine", "lake", "jobs")
 

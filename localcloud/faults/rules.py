@@ -141,6 +141,12 @@ class Rule(_Strict):
         """What the action is: one of :data:`KINDS`, or ``delay``."""
         return next((kind for kind in self.action if kind in KINDS), "delay")
 
+    @property
+    def target(self) -> Literal[True] | str:
+        """The process that is ended or stopped: a name, or true for that of the point, and where there is none."""
+        target: Literal[True] | str = self.action[self.kind] if self.kind in ("crash", "terminate", "pause") else True
+        return target
+
     def document(self) -> dict[str, Any]:
         """Return the rule as it may be given again."""
         return self.model_dump(exclude_unset=True)

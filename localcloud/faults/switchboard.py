@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from localcloud.clock import Clock, parse_duration
 from localcloud.faults import processes
 from localcloud.faults.ledger import MOST_RULES, Ledger
-from localcloud.faults.points import INNER, PROCESSES, STORES, Point
+from localcloud.faults.points import INNER, STORES, Point
 from localcloud.faults.rules import FaultError, Rule
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,10 @@ class Faults:
         """Call ``listener`` after rules were switched on or off."""
         self._listeners.append(listener)
 
+    def on_itself(self) -> None:
+        """Let ``{"crash": name}`` reach this process by the name that it counts as."""
+        self._processes[self.ledger.process] = lambda _: [os.getpid()]
+
     def on_process(self, name: str, pids: Pids) -> None:
         """Let ``{"crash": name}`` and its like reach the processes that ``pids`` returns."""
         self._processes[name] = pids
@@ -139,7 +143,7 @@ class Faults:
         """Count the matches of a point, one rule after the other, and yield each rule that strikes it now."""
         point = self._seen(point)
         for number, rule in list(self.rules.items()):
-            if number not in self.rules or not rule.matches(phase, point, self._now()):
+            if number not in self.rules or not self._reaches(rule) or not rule.matches(phase, point, self._now()):
                 continue
             match = self.ledger.match(number)
             if rule.kind != "full" and rule.strikes(match, self.ledger.counts(number)[1], self.seed):
@@ -155,18 +159,14 @@ class Faults:
 
     def room(self, store: str) -> tuple[int, int] | None:
         """Return number and bytes of the rule that lets a store grow least, or None while it may grow."""
-        point = Point("disk", "Write", store)
-        caps = [
-            (rule.action["full"], number)
-            for number, rule in self.rules.items()
-            if rule.kind == "full" and rule.matches("before", point, self._now())
-        ]
+        full = [(number, rule) for number, rule in self.rules.items() if rule.kind == "full"]
+        caps = [(r.action["full"], number) for number, r in full if r.matches("before", _write(store), self._now())]
         return min(caps)[::-1] if caps else None
 
     def refused(self, number: int, store: str) -> None:
         """Note that a store could not grow because of a rule."""
         if number in self.rules:
-            self._note(Struck(number, self.rules[number], 0, Point("disk", "Write", store)))
+            self._note(Struck(number, self.rules[number], 0, _write(store)))
 
     async def _act(self, phase: str, point: Point) -> dict[str, Any] | None:
         for struck in self.strikes(phase, point):
@@ -221,14 +221,21 @@ class Faults:
             return None  # no job asked for this
         return action  # whoever asked is no more: before the effect, there is none
 
+    def _reaches(self, rule: Rule) -> bool:
+        """Say whether this process can do to another, or to a database, what a rule wants."""
+        if rule.kind == "lock":
+            return rule.action["lock"] in self._databases
+        return rule.target is True or rule.target in self._processes
+
     def _check_target(self, rule: Rule) -> None:
         """Refuse what could never be done, because there is no such process or database in this cloud."""
-        target = rule.action[rule.kind] if rule.kind in ("crash", "terminate", "pause") else True
-        if target is not True and target not in self._processes:
-            known = [name for name in PROCESSES if name in self._processes]
-            raise FaultError(f"{rule.kind} {target}: this cloud has no such process; it has {', '.join(known)}")
-        if rule.kind == "lock" and rule.action["lock"] not in self._databases:
-            raise FaultError(f"lock {rule.action['lock']}: this cloud has no such database")
+        if not self._reaches(rule):
+            here = ", ".join(self._databases if rule.kind == "lock" else self._processes) or "none"
+            raise FaultError(f"{rule.kind} {rule.action[rule.kind]}: this cloud has no such thing; it has {here}")
+        if rule.service in ("functions", "slot") and rule.target not in (True, rule.service):
+            raise FaultError(
+                f"at a point of {rule.service} its own process alone can be ended or stopped: {rule.kind} true"
+            )
         if rule.service == "disk" and rule.name != "*" and not any(map(rule.concerns, map(_write, STORES))):
             raise FaultError(f"no store is called {rule.name}; there are {', '.join(STORES)}")
 
@@ -256,24 +263,11 @@ class Faults:
         return replace(point, service="slot") if is_slot else point
 
     def _note(self, struck: Struck) -> None:
-        log.warning("fault %d (seed %d) %s %s: %s", struck.number, self.seed, struck.rule.phase, struck.point,
-                    struck.rule.action)  # fmt: skip
-        self.ledger.note(struck.number, self._entry(struck))
-
-    def _entry(self, struck: Struck) -> dict[str, Any]:
-        rule, point = struck.rule, struck.point
-        return {
-            "when": self._now().isoformat(timespec="milliseconds"),
-            "fault": struck.number,
-            "seed": self.seed,
-            "match": struck.match,
-            "phase": rule.phase,
-            "service": point.service,
-            "operation": point.operation,
-            "name": point.name,
-            "caller": point.caller,
-            "action": rule.action,
-        }
+        number, rule, point = struck.number, struck.rule, struck.point
+        log.warning("fault %d (seed %d) %s %s: %s", number, self.seed, rule.phase, point, rule.action)
+        facts = {"fault": number, "seed": self.seed, "match": struck.match, "phase": rule.phase, **asdict(point)}
+        when = self._now().isoformat(timespec="milliseconds")
+        self.ledger.note(number, {"when": when, **facts, "action": rule.action})
 
     def _now(self) -> datetime:
         return self._clock.now() if self._clock is not None else datetime.now(UTC)

@@ -93,6 +93,7 @@ def _options() -> Options:
 async def _serve(options: Options, clock: Clock) -> None:
     faults = Faults(options.seed, clock, Ledger(options.state, "slot" if options.slot else "functions"))
     logging.getLogger(__name__).info("functions host starts: slot %s, seed %d", options.slot or "none", options.seed)
+    faults.on_itself()
     faults.on_database("engine", options.home / "functions.db")
     faults.on_database("cloud", options.state / "cloud.db")
     _obey_standard_input(clock, faults)

@@ -245,6 +245,17 @@ class TestFaults:
         with pytest.raises(FaultError, match="this cloud has no such"):
             Faults().add(rule(action))
 
+    def test_a_host_cannot_end_what_it_does_not_know(self, tmp_path: Path) -> None:
+        """A job is ended at the cloud's own points: a rule that says otherwise is refused, a wider one is not met."""
+        cloud, host = Faults(), Faults(ledger=Ledger(tmp_path, "functions"))
+        cloud.on_process("job", lambda _: [])
+        with pytest.raises(FaultError, match="its own process alone"):
+            cloud.add(rule({"pause": "job"}, service="functions"))
+        cloud.add(rule({"pause": "job"}))
+        host.replace(cloud.told())
+        assert asyncio.run(host.before(Point("functions", "ActivityStarted"))) is None
+        assert host.documents()[0]["matched"] == 0
+
     def test_an_unknown_store_is_refused(self) -> None:
         """With those there are."""
         with pytest.raises(FaultError, match="engine, lake, jobs"):
