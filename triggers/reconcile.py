@@ -83,8 +83,8 @@ async def reconcile(timer: func.TimerRequest, client: df.DurableOrchestrationCli
     survey = await asyncio.to_thread(look_around)
     spent = Spent()
     try:
-        await ask_all(survey, client, spent)
         await tend_backfills(survey, client)
+        await ask_all(survey, client, spent)
     finally:
         await asyncio.to_thread(close_pass, survey, spent, started)
 
