@@ -96,5 +96,7 @@ if __name__ == "__main__":
         os.environ.update(dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(tls.bundle)))
         often = {"SLIPWAY_RECONCILE_SCHEDULE": "*/20 * * * * *"}
         cloud = LocalCloud(PROJECT, Path(folder, "state"), tls.folder, variables=often)
-        measure(Yard(cloud.start(), Path(folder, "models")), given.runs)
-        cloud.stop()
+        try:
+            measure(Yard(cloud.start(), Path(folder, "models")), given.runs)
+        finally:
+            cloud.stop()
