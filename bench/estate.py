@@ -32,6 +32,7 @@ from localcloud.tls import Tls
 from slipway import catalog, claim, incident, paths, rollup
 from slipway.claim import End
 from slipway.definition import Definition
+from slipway.destinations import Routing
 from slipway.incident import Incident
 from slipway.period import Cadence, Period, last_ended
 from slipway.run import RunId
@@ -160,8 +161,8 @@ def failure(one: Definition, run: RunId, at: datetime) -> Incident:
     told = {"kind": "model", "code": "job-failed", "message": "ValueError: <script>nan</script>", "transient": False}
     about = Subject.of_period(one.name, run.period).to_document()
     facts = {**about, **told, "owner": one.owner, "run": run.text, "attempt": 1, "step": "await_job", "waiting": []}
-    one_incident = incident.opened(None, facts, at)
-    return incident.sent(one_incident, one_incident["revision"], "open") or one_incident
+    one_incident = incident.routed(incident.opened(None, facts, at), Routing(destinations=("desk",))) or {}
+    return incident.sent(one_incident, "desk", one_incident["revision"], "open") or one_incident
 
 
 async def lay_down(address: str, written: Written, total: int) -> None:

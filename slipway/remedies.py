@@ -31,11 +31,15 @@ def _remedies(incident: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if about.backfill is not None:
         yield "see which periods failed, and why", f"backfill show {about.backfill}"
         yield "if the others need not be run either", f"backfill cancel {about.backfill}"
-        return
-    if about.period is None:
+    elif about.period is None:
         yield "see all that is open", "incidents"
-        return
-    place, run = f"{about.model} {about.period}", incident["run"]
+        yield "see what is wrong with the environment", "doctor"
+    else:
+        yield from _of_period(incident, f"{about.model} {about.period}")
+
+
+def _of_period(incident: Mapping[str, Any], place: str) -> Iterator[tuple[str, str]]:
+    run = incident["run"]
     yield "say that you are on it", f"acknowledge {place}"
     yield "see what blocks", f"why {place}"
     if run is not None:

@@ -14,7 +14,7 @@ from activities import open_incident, resolve_incident
 from activities.send_incident import on_its_way, send
 from slipway import alike, paths
 from slipway.azure.failures import failure_from
-from slipway.azure.lake import Entry, lake
+from slipway.azure.lake import Change, Entry, lake
 from slipway.failure import Kind
 from slipway.incident import part_of, raised
 from slipway.settings import settings
@@ -33,8 +33,9 @@ def tend(last: str, now: datetime) -> str:
     blocks nothing.
     """
     entries = sorted(lake().control.list("incidents/"), key=lambda entry: entry.name)
-    changed = _escalate(entries, now)
-    changed |= {entry.name for entry in entries if (about := _subject(entry)) and _level(entry, about, now)}
+    still_open = [(about, entry) for entry in entries if _is_open(entry) and (about := _subject(entry))]
+    changed = _escalate(still_open, now)
+    changed |= {entry.name for about, entry in still_open if _level(entry, about, now)}
     unsent = [entry.name for entry in entries if entry.name in changed or entry.metadata.get("unsent") == "yes"]
     begin = bisect_right(unsent, last)
     down: set[str] = set()
@@ -44,11 +45,10 @@ def tend(last: str, now: datetime) -> str:
     return last
 
 
-def _escalate(entries: list[Entry], now: datetime) -> set[str]:
+def _escalate(still_open: list[tuple[Subject, Entry]], now: datetime) -> set[str]:
     """Open, update and end the common incidents of models that fail alike; returns the records that this changed."""
-    seen = [(about, entry.metadata) for entry in entries if (about := _subject(entry)) and _is_open(entry)]
-    failing = [_failing(about, shown, now) for about, shown in seen if about.period is not None]
-    going_on = {about for about, _ in seen if about.platform is not None and about.platform.startswith(alike.PREFIX)}
+    failing = [_failing(about, entry.metadata, now) for about, entry in still_open if about.period is not None]
+    going_on = {about for about, _ in still_open if (about.platform or "").startswith(alike.PREFIX)}
     causes = alike.common(failing, going_on, settings().alike_models, now)
     for cause, models in causes.items():
         about = alike.subject(cause)
@@ -57,9 +57,17 @@ def _escalate(entries: list[Entry], now: datetime) -> set[str]:
         resolve_incident.resolve_and_send(about, "so many models fail alike no more")
     quiet = {about: alike.subject(cause).key for about, cause in alike.to_quieten(failing, causes).items()}
     for about, key in {**dict.fromkeys(alike.to_tell(failing, causes)), **quiet}.items():
-        lake().change_incident(about, lambda known, _, key=key: on_its_way(part_of(known, key) or known))
+        _change(about, lambda known, _, key=key: part_of(known, key))
         quiet[about] = key
     return {paths.incident(about) for about in quiet}
+
+
+def _change(about: Subject, change: Change) -> None:
+    """Change an incident and find its ways; what cannot be changed now is the next pass's, and keeps no other."""
+    try:
+        lake().change_incident(about, lambda seen, now: on_its_way(change(seen, now) or seen))
+    except Exception as error:
+        log.warning("%s was not changed: %s", about, failure_from(error), extra={"action": "incident_not_changed"})
 
 
 def _failing(about: Subject, shown: dict[str, str], now: datetime) -> alike.Failing:
@@ -76,9 +84,9 @@ def _level(entry: Entry, about: Subject, now: datetime) -> bool:
     """Change an open incident whose time has come, or whose routes are not those of today; whether it did."""
     rises, digest = entry.metadata.get("rises"), settings().routing.digest
     is_due = rises is not None and datetime.fromisoformat(rises) <= now
-    if not _is_open(entry) or (not is_due and entry.metadata.get("routing") == digest):
+    if not is_due and entry.metadata.get("routing") == digest:
         return False
-    lake().change_incident(about, lambda seen, at: on_its_way(raised(seen, at) or seen))
+    _change(about, raised)
     return True
 
 

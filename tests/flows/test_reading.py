@@ -54,7 +54,7 @@ def test_the_board_shows_what_records_say(yard: Yard, model: str) -> None:
     assert rows[BROKEN]["used"] is None
     used = rows[DAY]["used"]
     assert (used["compute"], used["nodes"], used["input_bytes"]) == ("cpu-cluster", 1, 6)
-    assert 0 < used["job_seconds"] < used["seconds"]
+    assert 0 <= used["job_seconds"] < used["seconds"]  # a job of an instant may end before it was looked at
 
 
 def test_a_lost_board_is_made_good(yard: Yard, model: str) -> None:

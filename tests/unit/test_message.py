@@ -114,6 +114,23 @@ def test_each_remedy_is_a_command_that_the_command_line_understands(facts: dict[
         COMMANDS[name].make_context(name, arguments)
 
 
+@pytest.mark.parametrize(
+    ("about", "helps"),
+    [
+        pytest.param(Subject.of_backfill("shop", "bf-1"), "slipway backfill show bf-1", id="a backfill"),
+        pytest.param(Subject.of_platform("event-path-silent"), "slipway doctor", id="the platform"),
+    ],
+)
+def test_what_is_about_no_single_period_has_commands_too(about: Subject, helps: str) -> None:
+    """To see what happened; what is to be done stands in its first step."""
+    told = commands(**NO_RUN, **about.to_document())
+
+    assert helps in told
+    for command in told:
+        _, name, *arguments = shlex.split(command)
+        COMMANDS[name].make_context(name, arguments)
+
+
 def test_a_document_keeps_the_records_own_bookkeeping_to_itself() -> None:
     """Who wrote the record and what was sent is nobody's business outside."""
     told = message({**opened(None, a_failure(), NOON), "writer": "w"}, "slipway/north").to_document()
