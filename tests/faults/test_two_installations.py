@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scene import ROWS, Scene
+from tests.faults.scene import FILES, ROWS, Scene
 from tests.flows.sink import Sink
 from tests.running import PROJECT, LocalCloud, eventually
 
@@ -52,4 +52,4 @@ def test_a_run_of_the_one_goes_on_while_the_other_is_killed(both: Scene) -> None
     assert published["generation"] == 1
     states = both.job_states(published["run"])
     assert list(states.values()).count("Completed") == 1
-    assert set(both.outputs(model, day)) == set(both.outputs("shared", day))
+    assert set(both.outputs(model, day)) == set(FILES)
