@@ -177,7 +177,7 @@ class PrincipalCredential:
             return self._credential.get_token(*scopes, **options)
 
 
-def eventually(condition: Any, within: float = 20.0) -> Any:
+def eventually(condition: Any, within: float = 60.0) -> Any:
     """Return the first true answer of ``condition``; fail when there is none in time."""
     until = time.monotonic() + within
     while not (answer := condition()):

@@ -44,6 +44,9 @@ class Activities:
         self._send = send
         self._lane: Lane[ActivityKey] = Lane(limit, self._run_open)
         self._beside: set[asyncio.Task[None]] = set()
+        self._owed: dict[
+            ActivityKey, Activity
+        ] = {}  #: what another host ran too: it runs here even if that was quicker
 
     def add(self, key: ActivityKey) -> None:
         """Put an open activity in line."""
@@ -54,6 +57,7 @@ class Activities:
 
         Its result is kept until the activity is ``scheduled`` here too, and counts if it is the first then.
         """
+        self._owed[activity.execution_id, activity.task_id] = activity
         task = asyncio.create_task(self._run(activity, scheduled))
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
@@ -65,7 +69,8 @@ class Activities:
             task.cancel()
 
     async def _run_open(self, key: ActivityKey) -> None:
-        activity = self._store.activity(*key)
+        owed = self._owed.pop(key, None)
+        activity = self._store.activity(*key) or owed
         if activity is not None:
             await self._run(activity)
 
