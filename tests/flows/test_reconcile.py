@@ -11,6 +11,7 @@ import pytest
 import yaml
 from azure.core.exceptions import ResourceNotFoundError
 
+from slipway.event_path import SILENT_PASSES
 from tests.flows.sink import Sink
 from tests.flows.yard import MODEL, Yard, put, read
 from tests.running import PROJECT, eventually
@@ -74,9 +75,10 @@ def test_folders_that_cannot_be_listed_concern_their_own_readers_alone(lone_yard
 
     eventually(lambda: heartbeat(yard)["unannounced"] == 1)  # TR-10: found by the pass, announced by no event
     yard.published(good, DAY)
-    for day in ("2024-01-02", "2024-01-03"):
-        yard.land(f"{good}/{day}", {"a.txt": "two"})
-        yard.published(good, day)
+    for day in range(2, 8):  # three would do, but for a pass that sees one half landed, and does not count it
+        if heartbeat(yard)["silent"] < SILENT_PASSES:
+            yard.land(f"{good}/2024-01-0{day}", {"a.txt": "two"})
+            yard.published(good, f"2024-01-0{day}")
     eventually(lambda: own_sink.told(None) == [("Opened", "events-silent")])
     assert own_sink.last(None)["key"] == "platform--event-path-silent"
 
@@ -99,7 +101,7 @@ def test_folders_that_cannot_be_listed_concern_their_own_readers_alone(lone_yard
     put(vault, f"a-locked/{DAY}/_SUCCESS", b"")
     yard.published("a-locked", DAY)
     yard.calm()
-    yard.land(f"{good}/2024-01-04", {"a.txt": "three"})
+    yard.land(f"{good}/2024-01-09", {"a.txt": "three"})
     eventually(lambda: own_sink.told(None) == [("Opened", "events-silent"), ("Resolved", "events-silent")])
 
 
