@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import azure.durable_functions as df
 
-from orchestrators.steps import Step, step
+from orchestrators.steps import Step, settled, step
 
 bp = df.Blueprint()
 
 WAKE = "wake"
-#: How long further wake-ups are gathered before the next look.
-SETTLE = timedelta(seconds=2)
 #: How many steps one generation takes, so that its history stays short whatever the number of periods.
 MOST_STEPS = 8
 
@@ -34,14 +30,7 @@ def drive_backfill(context: df.DurableOrchestrationContext) -> Step:
     if told["more"]:
         context.continue_as_new(ask)
         return None
-    until = context.current_utc_datetime + SETTLE
-    settled = context.create_timer(until)
-    winner = yield context.task_any([woken, settled])
-    if winner == settled:
+    if (yield from settled(context, woken)):
         return told
-    # A timer of its own for what is left: one that lost a race is not awaited again, the extension would not see it.
-    if not settled.is_completed:
-        settled.cancel()
-    yield context.create_timer(until)
     context.continue_as_new(ask)
     return None

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import azure.durable_functions as df
 
-from orchestrators.steps import Step, step
+from orchestrators.steps import Step, settled, step
 
 bp = df.Blueprint()
 
 WAKE = "wake"
-#: How long further wake-ups are gathered before the question is asked again.
-SETTLE = timedelta(seconds=2)
 #: How many decisions one evaluation carries out before it leaves the rest to the reconciler.
 MOST_DECISIONS = 4
 
@@ -33,14 +29,7 @@ def evaluate_period(context: df.DurableOrchestrationContext) -> Step:
             yield from step(context, decision["activity"], decision)
         if decision["activity"] is None or decision.get("ask_again") is not None:
             break
-    until = context.current_utc_datetime + SETTLE
-    settled = context.create_timer(until)
-    winner = yield context.task_any([woken, settled])
-    if winner == settled:
+    if (yield from settled(context, woken)):
         return decision
-    # A timer of its own for what is left: one that lost a race is not awaited again, the extension would not see it.
-    if not settled.is_completed:
-        settled.cancel()
-    yield context.create_timer(until)
     context.continue_as_new(ask)
     return None

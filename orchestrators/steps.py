@@ -21,6 +21,8 @@ Step = Generator[Any, Any, Any]
 WAITS = (1, 4, 15, 60, 240, 300, 300)
 #: The longest wait a service's Retry-After is honoured for, in seconds.
 LONGEST_WAIT = 900
+#: How long a singleton gathers further wake-ups before it looks again, or ends.
+SETTLE = timedelta(seconds=2)
 #: How many plain activities a fan-out has under way at once.
 ROUND = 8
 
@@ -48,6 +50,20 @@ def step(
         seconds = min(max(wait, failure.get("retry_after") or 0), LONGEST_WAIT)
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=seconds))
     raise AssertionError("the last try returns or raises")
+
+
+def settled(context: df.DurableOrchestrationContext, woken: Any) -> Step:
+    """Wait one settle time; returns whether nothing woke the instance, and waits it out to its end if something did."""
+    until = context.current_utc_datetime + SETTLE
+    quiet = context.create_timer(until)
+    winner = yield context.task_any([woken, quiet])
+    if winner == quiet:
+        return True
+    # A timer of its own for what is left: one that lost a race is not awaited again, the extension would not see it.
+    if not quiet.is_completed:
+        quiet.cancel()
+    yield context.create_timer(until)
+    return False
 
 
 def story(context: df.DurableOrchestrationContext, name: str, ask: dict[str, Any], label: str | None = None) -> Step:

@@ -8,9 +8,9 @@ import pytest
 
 from orchestrators.end_job import WAITS as LOOKS
 from orchestrators.end_job import end_job
-from orchestrators.evaluate_period import MOST_DECISIONS, SETTLE, evaluate_period
+from orchestrators.evaluate_period import MOST_DECISIONS, evaluate_period
 from orchestrators.run_model import run_model
-from orchestrators.steps import LONGEST_WAIT, WAITS, StepFailed
+from orchestrators.steps import LONGEST_WAIT, SETTLE, WAITS, StepFailed
 from tests.stories.drive import Told, done, drive, failed
 
 SETTLED = f"wait {SETTLE.total_seconds():g} s"
