@@ -143,13 +143,15 @@ class _Control:
         return web.json_response(self._overview.faults_on())
 
     async def add_fault(self, request: web.Request) -> web.Response:
-        """Switch one rule on."""
+        """Switch one rule on; it holds in all processes when this is answered."""
         self._faults.add(Rule.parse(await request.json()))
+        await self._faults.taken()
         return await self.faults(request)
 
     async def clear_faults(self, request: web.Request) -> web.Response:
-        """Switch all rules off."""
+        """Switch all rules off, in all processes."""
         self._faults.clear()
+        await self._faults.taken()
         return await self.faults(request)
 
     async def events(self, request: web.Request) -> web.Response:  # noqa: ARG002

@@ -73,7 +73,7 @@ _PERIOD = "models/{model}/periods/{period}"
 OPERATIONS = (
     Operation("get_health", "GET", "health", "Whether the reconciler passes", shapes.Health, anonymous=True),
     Operation("get_board", "GET", "board", "All models by period", shapes.Board, query=_COLUMNS),
-    Operation("get_overview", "GET", "overview", "What is running, stuck, late or failed", shapes.Overview),
+    Operation("get_overview", "GET", "overview", "What needs a person, is late, running or stuck", shapes.Overview),
     Operation("get_models", "GET", "models", "The released models", shapes.Models, query=_PAGE),
     Operation("get_model", "GET", "models/{model}", "A released model", shapes.Model),
     Operation("get_periods", "GET", "models/{model}/periods", "A model's periods", shapes.Periods, query=_PAGE),

@@ -1,4 +1,4 @@
-"""What is running, stuck, late or failed, over HTTP: the page that on-call keeps open."""
+"""What needs a person, what is late, running or stuck, over HTTP: the page that on-call keeps open."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from slipway.claim import Stage, is_dead, unheard
 from slipway.period import Period
 from slipway.run import RunId
 from slipway.timing import Timing
+from triggers import search
 from triggers.api import answer, endpoint, reader
 from triggers.models import Fleet
 from triggers.shapes import LatePeriod, Overview, Running
@@ -27,6 +28,8 @@ bp = df.Blueprint()
 STALE = timedelta(minutes=15)
 #: How many periods of each model are looked at for lateness.
 NEWEST = 14
+#: How many open incidents are shown; a list of their own has all.
+MOST_INCIDENTS = 100
 READERS = 16
 _ACTIVE = frozenset(Stage)
 
@@ -35,13 +38,13 @@ _ACTIVE = frozenset(Stage)
 @bp.route("api/overview", methods=["GET"], trigger_arg_name="request")
 @endpoint
 async def get_overview(request: func.HttpRequest) -> func.HttpResponse:
-    """What is running and whether it shows life, what is late, what has failed, which models are paused."""
+    """What is running and whether it shows life, what is late, which incidents are open, which models are paused."""
     reader(request)
     return answer(await asyncio.to_thread(overview))
 
 
 def overview() -> dict[str, Any]:
-    """All of it: the board, and the records of what is active; a request for each of those."""
+    """All of it: the board, and the records of what is active and of open incidents; a request for each of those."""
     fleet = Fleet()
     beat = lake().control.read(paths.heartbeat())
     reconciled_at = datetime.fromisoformat(beat.data["at"]) if beat else None
@@ -53,7 +56,7 @@ def overview() -> dict[str, Any]:
         reconcile_stale=reconciled_at is None or fleet.now - reconciled_at > STALE,
         running=sorted(running, key=lambda row: (row.stuck is None, row.since)),
         late=list(_late(fleet)),
-        failed=list(_failed(fleet)),
+        incidents=search.incidents("open", MOST_INCIDENTS, None)["incidents"],
         paused=sorted(_paused()),
     ).model_dump(mode="json")
 
@@ -94,14 +97,6 @@ def _late(fleet: Fleet) -> Iterator[LatePeriod]:
         for row in fleet.newest(found, NEWEST):
             if row.timing in (Timing.LATE, Timing.AT_RISK) and row.incident is None:
                 yield LatePeriod(**row.model_dump(), model=found.definition.name, owner=found.definition.owner)
-
-
-def _failed(fleet: Fleet) -> Iterator[LatePeriod]:
-    """The periods with an open incident."""
-    for found, period, facts in fleet.rows():
-        if "incident" in facts:
-            row = fleet.row(found, period)
-            yield LatePeriod(**row.model_dump(), model=found.definition.name, owner=found.definition.owner)
 
 
 def _paused() -> Iterator[str]:

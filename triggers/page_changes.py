@@ -24,6 +24,8 @@ from triggers.rendering import page, shown
 bp = df.Blueprint()
 
 CHANGES = {operation.name: operation for operation in OPERATIONS if operation.body}
+#: The field that holds the form's Idempotency-Key.
+KEY = "idempotency_key"
 _PLACE = re.compile(r"{(\w+)}")
 
 
@@ -67,6 +69,8 @@ def where(operation: Operation, known: Mapping[str, Any]) -> str:
         return f"/dashboard/backfills/{quote(str(known['backfill']))}"
     if known.get("run") and (operation.name == "start_run_by_hand" or operation.path.startswith("runs/")):
         return f"/dashboard/runs/{quote(str(known['run']))}"
+    if operation.path.startswith("incidents/"):
+        return "/dashboard/incidents"
     if not known.get("model"):
         return "/dashboard"
     model = f"/dashboard/models/{quote(str(known['model']))}"
@@ -93,15 +97,15 @@ def _fields(request: func.HttpRequest) -> dict[str, str]:
 def _as_api(request: func.HttpRequest, operation: Operation, fields: Mapping[str, str]) -> func.HttpRequest:
     """The request to the API that the form stands for."""
     places = _PLACE.findall(operation.path)
-    if missing := {*places, "key"} - set(fields):
+    if missing := {*places, KEY} - set(fields):
         raise Problem(400, "Malformed form", f"The form lacks {min(missing)}.")
     assert operation.body is not None, "changes have bodies"
-    body = _typed(operation.body, {name: text for name, text in fields.items() if name not in {*places, "key"}})
+    body = _typed(operation.body, {name: text for name, text in fields.items() if name not in {*places, KEY}})
     principal = {name: text for name, text in request.headers.items() if name.lower().startswith("x-ms-client-")}
     return func.HttpRequest(
         "POST",
         request.url,
-        headers={**principal, "Content-Type": "application/json", "Idempotency-Key": fields["key"]},
+        headers={**principal, "Content-Type": "application/json", "Idempotency-Key": fields[KEY]},
         route_params={name: fields[name] for name in places},
         body=json.dumps(body).encode(),
     )

@@ -229,7 +229,7 @@ class Lineage(Shape):
 
 
 class LatePeriod(PeriodRow):
-    """A period that people wait for, or that failed."""
+    """A period that people wait for."""
 
     model: str
     owner: str
@@ -247,29 +247,6 @@ class Running(Shape):
     deadline: AwareDatetime = Field(description="When its owner is taken for dead, unless it shows life.")
     stuck: str | None = Field(description="Why it needs a look; null while all is well.")
     canceling: bool
-
-
-class Overview(Shape):
-    """What is running, what is stuck, what is late or failed, now."""
-
-    now: AwareDatetime
-    reconciled_at: AwareDatetime | None = Field(description="When the reconciler last ended a pass.")
-    reconcile_stale: bool
-    running: list[Running]
-    late: list[LatePeriod]
-    failed: list[LatePeriod]
-    paused: list[str] = Field(description="The models that start nothing by themselves.")
-
-
-class Log(Shape):
-    """The end of what a run's job printed, line by line, secrets taken out."""
-
-    run: str
-    attempt: int
-    job: str
-    state: str
-    first_line: int = Field(description="The number of the first line here, from 1.")
-    lines: list[str]
 
 
 class IncidentRow(Shape):
@@ -293,6 +270,29 @@ class IncidentRow(Shape):
     acknowledged: dict[str, Any] | None = Field(description="Who is on it: by, reason, at.")
     resolved_at: AwareDatetime | None
     resolved_by: str | None
+
+
+class Overview(Shape):
+    """What needs a person, what is late, what is running or stuck, now."""
+
+    now: AwareDatetime
+    reconciled_at: AwareDatetime | None = Field(description="When the reconciler last ended a pass.")
+    reconcile_stale: bool
+    running: list[Running]
+    late: list[LatePeriod]
+    incidents: list[IncidentRow] = Field(description="The open ones, of the platform first; a hundred at most.")
+    paused: list[str] = Field(description="The models that start nothing by themselves.")
+
+
+class Log(Shape):
+    """The end of what a run's job printed, line by line, secrets taken out."""
+
+    run: str
+    attempt: int
+    job: str
+    state: str
+    first_line: int = Field(description="The number of the first line here, from 1.")
+    lines: list[str]
 
 
 class Incidents(Shape):

@@ -9,6 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -231,18 +232,19 @@ class Delivery:
             return 0, type(problem).__name__
 
     def _settle_all(self, subscription: Subscription, rows: list[sqlite3.Row], ends: list[End]) -> None:
+        now = self._clock.now()  # one delivery ends at one moment, however many events it had
         with self._database.transaction():
             for row, end in zip(rows, ends, strict=True):
-                self._settle(subscription, row, *end)
+                self._settle(subscription, row, *end, now)
 
-    def _settle(self, subscription: Subscription, row: sqlite3.Row, status: int, outcome: str) -> None:
+    def _settle(self, subscription: Subscription, row: sqlite3.Row, status: int, outcome: str, at: datetime) -> None:
         """Note how a try ended and what follows."""
-        store, now = self._events.store, self._clock.time()
+        store, now = self._events.store, at.timestamp()
         final = finals(subscription, retry_unauthorized=self._events.switches.retry_unauthorized)
         age = now - row["published"]
         verdict = judge(subscription, status, row["attempts"] + 1, age, self._events.jitter(), final)
         then = "delivered" if verdict.delivered else "again" if verdict.retry_in else f"given up: {verdict.reason}"
-        self._events.tried.append(Try.of(subscription, row, status, outcome, self._clock.now(), then))
+        self._events.tried.append(Try.of(subscription, row, status, outcome, at, then))
         if verdict.delivered:
             store.done([row["id"]])
             store.count(subscription.name, "lost" if outcome == LOST else "delivered")

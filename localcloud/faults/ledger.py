@@ -57,6 +57,15 @@ class Ledger:
         cells = [_CELL.unpack_from(self._counts, self._offset(process, rule)) for process in range(len(COUNTERS))]
         return sum(cell[0] for cell in cells), sum(cell[1] for cell in cells)
 
+    def hear(self, version: int) -> None:
+        """Say that this process goes by this version of the rules. Rules count from 1, so the first cell is free."""
+        _CELL.pack_into(self._counts, self._offset(self._own, 0), version, 0)
+
+    def heard(self, process: str) -> int:
+        """Return the version of the rules that a process goes by."""
+        version: int = _CELL.unpack_from(self._counts, self._offset(COUNTERS.index(process), 0))[0]
+        return version
+
     def note(self, rule: int, entry: dict[str, Any]) -> None:
         """Count that a rule struck, and keep what it did."""
         self._add(rule, matched=0, struck=1)

@@ -14,12 +14,14 @@ from typing import Any
 
 from localcloud.clock import Clock, parse_duration
 from localcloud.faults import processes
-from localcloud.faults.ledger import MOST_RULES, Ledger
+from localcloud.faults.ledger import COUNTERS, MOST_RULES, Ledger
 from localcloud.faults.points import INNER, STORES, Point
 from localcloud.faults.rules import FaultError, Rule
 
 log = logging.getLogger(__name__)
 
+#: How long whoever switches waits for the hosts to go by it, in seconds.
+TAKEN_WITHIN = 2.0
 #: Returns the running processes that a name stands for at a point; none while there are none.
 Pids = Callable[[Point], list[int]]
 
@@ -46,6 +48,7 @@ class Faults:
         self.ledger = ledger or Ledger()
         self._clock = clock
         self._last_number = 0
+        self._version = 0  #: of the rules, counted on with each change
         self._listeners: list[Callable[[], None]] = []
         self._processes: dict[str, Pids] = {}
         self._databases: dict[str, Path] = {}
@@ -74,14 +77,27 @@ class Faults:
         self.rules.clear()
         self._changed()
 
-    def replace(self, documents: list[dict[str, Any]]) -> None:
+    def replace(self, told: dict[str, Any]) -> None:
         """Take over the rules of the cloud's own process (see :meth:`told`)."""
-        self.rules = {document["number"]: Rule.parse(document["rule"]) for document in documents}
+        self.rules = {document["number"]: Rule.parse(document["rule"]) for document in told["rules"]}
         self._changed()
+        self.ledger.hear(told["version"])
 
-    def told(self) -> list[dict[str, Any]]:
+    def told(self) -> dict[str, Any]:
         """Return the rules as :meth:`replace` takes them in another process."""
-        return [{"number": number, "rule": rule.document()} for number, rule in self.rules.items()]
+        rules = [{"number": number, "rule": rule.document()} for number, rule in self.rules.items()]
+        return {"version": self._version, "rules": rules}
+
+    async def taken(self) -> None:
+        """Wait until every host that runs goes by the rules as they are now; not for long, one may stand still."""
+        until = asyncio.get_running_loop().time() + TAKEN_WITHIN
+        while self._is_behind() and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)  # it says so in memory that it shares, which wakes nobody
+
+    def _is_behind(self) -> bool:
+        here = Point("control", "Faults")
+        hosts = (name for name in COUNTERS if name in self._processes and self._processes[name](here))
+        return any(self.ledger.heard(name) < self._version for name in hosts)
 
     def documents(self) -> list[dict[str, Any]]:
         """Return the rules with how often each matched and struck, in all processes, as plain JSON."""
@@ -273,6 +289,7 @@ class Faults:
         return self._clock.now() if self._clock is not None else datetime.now(UTC)
 
     def _changed(self) -> None:
+        self._version += 1
         switched, self._switched = self._switched, asyncio.Event()
         switched.set()
         for number, lasting in self._lasting:

@@ -16,8 +16,8 @@ What the parent process gives:
   :mod:`localcloud.clock`); made here when missing, so that the host also runs alone.
 - **``--slot``**: this is the host of a deployment slot, beside the app's own. What it keeps for itself, its database
   and ready file, lies in ``<state>/slots/NAME``; all else is shared.
-- **standard input**, one command a line: ``clock`` (the clock was moved), ``faults [...]`` (replaces the fault rules by
-  this JSON list). The end of the input means that the parent is gone: the process dies at once.
+- **standard input**, one command a line: ``clock`` (the clock was moved), ``faults {...}`` (replaces the fault rules by
+  those of this JSON object). The end of the input means that the parent is gone: the process dies at once.
 
 What it gives back:
 

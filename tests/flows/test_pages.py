@@ -89,6 +89,29 @@ def test_runs_and_incidents(yard: Yard, model: str) -> None:
     assert f"{model} {BROKEN}" in seen(yard, "dashboard/incidents?limit=500")
 
 
+def test_now_tells_what_needs_a_person_and_what_runs(yard: Yard, model: str) -> None:
+    """The incident with who is on it, as soon as somebody said so on the page of incidents; a run that shows life."""
+    busy = yard.a_model("pages-busy", job=TALKS, timeout=600)
+    yard.land(f"{busy}/{DAY}", {"a.txt": "one"})
+    active = eventually(lambda: (yard.period(busy, DAY)["active"] or {}).get("run"), 30)
+    [incident] = [one for one in yard.get("overview")["incidents"] if (one["model"], one["period"]) == (model, BROKEN)]
+    assert incident["acknowledged"] is None
+
+    told = post(yard, "acknowledge_by_key", idempotency_key="ack-1", key=incident["key"], reason="I call the owner")
+
+    assert told == (303, "/dashboard/incidents?done=acknowledge_by_key")
+    seen_now = yard.get("overview")
+    assert not seen_now["reconcile_stale"]
+    [incident] = [one for one in seen_now["incidents"] if one["key"] == incident["key"]]
+    assert incident["acknowledged"]["by"] == "developer"
+    [running] = [one for one in seen_now["running"] if one["run"] == active]
+    assert (running["stuck"], running["canceling"]) == (None, False)
+    page = seen(yard, "dashboard/now")
+    assert f"{model} {BROKEN}" in page
+    assert active in page
+    yard.call("POST", f"runs/{active}/cancel", {"reason": "seen enough"})
+
+
 def test_a_wrong_address_is_a_page_that_says_so(yard: Yard) -> None:
     """With the right status, and the same header."""
     page = seen(yard, "dashboard/models/no-such-model")
@@ -163,7 +186,7 @@ def test_without_script_a_form_still_works(yard: Yard, model: str, browser: Brow
 
 def test_another_sites_form_changes_nothing(yard: Yard, model: str) -> None:
     """A browser signs its requests in by itself; what it says of the form's origin is asked first."""
-    fields = {"key": "x-1", "model": model, "period": "2024-02-03", "reason": "from elsewhere"}
+    fields = {"idempotency_key": "x-1", "model": model, "period": "2024-02-03", "reason": "from elsewhere"}
     for headers in (
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
@@ -180,7 +203,7 @@ def test_another_sites_form_changes_nothing(yard: Yard, model: str) -> None:
 
 def test_a_second_click_is_no_second_change_and_a_refusal_is_a_page(yard: Yard, model: str) -> None:
     """The form carries the key; what the API refuses is said in its words, with a way back."""
-    fields = {"key": "r-1", "model": model, "period": DAY, "reason": "once more", "inputs": "same"}
+    fields = {"idempotency_key": "r-1", "model": model, "period": DAY, "reason": "once more", "inputs": "same"}
     first, second = post(yard, "start_run_by_hand", **fields), post(yard, "start_run_by_hand", **fields)
     assert first == second
     assert first[0] == 303
@@ -193,7 +216,7 @@ def test_a_second_click_is_no_second_change_and_a_refusal_is_a_page(yard: Yard, 
         ("resume_run", {"run": "no-run", "reason": "once more"}, 404, "Unknown run"),
         ("drop_tables", place, 404, "Unknown change"),
     ):
-        told = post(yard, operation, key=f"{operation}-{words}", **given)
+        told = post(yard, operation, idempotency_key=f"{operation}-{words}", **given)
         assert told[0] == status, told
         assert words in told[1]
 
@@ -207,7 +230,7 @@ def test_who_may_only_look_sees_no_forms_and_may_not_post(yard: Yard, model: str
         text = answer.read().decode()
     assert "<form" not in text
     assert "who may look" in text
-    fields = {"key": "v-1", "model": model, "period": DAY, "reason": "I may not"}
+    fields = {"idempotency_key": "v-1", "model": model, "period": DAY, "reason": "I may not"}
     status, words = post(yard, "retract_period", OWN | {"Authorization": f"Bearer {token}"}, **fields)
     assert (status, "lacks the app role" in words) == (403, True)
 
