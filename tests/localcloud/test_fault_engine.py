@@ -73,20 +73,6 @@ class TestWorkers:
         assert disturbed.ended("swallowed")["runtimeStatus"] == "Completed"
 
 
-class TestSwitching:
-    """A switch that was answered holds, in the process of the host too."""
-
-    def test_a_rule_strikes_what_comes_right_after_it_and_nothing_once_it_is_off(self, disturbed: Disturbed) -> None:
-        """Time after time: nobody has to wait between switching a fault on and meeting it."""
-        for number in range(10):
-            started = {"service": "functions", "operation": "ActivityStarted", "caller": f"switched-{number}"}
-            disturbed.fault({"duplicate": True}, **started, nth=1)
-            disturbed.begin("steps", f"switched-{number}")
-            disturbed.ended(f"switched-{number}")
-            assert disturbed.fired() == [1]
-            disturbed.calm()
-
-
 class TestTurns:
     """DP-6: one turn on two hosts; one of the two checkpoints is rejected."""
 

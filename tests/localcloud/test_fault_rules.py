@@ -270,6 +270,28 @@ def test_damage_to_json() -> None:
     assert json.loads(corrupted(document, {"a": None, "b": {"c": "two"}})) == {"b": {"c": "two", "d": 3}}
 
 
+def test_a_switch_waits_until_every_host_that_runs_goes_by_it(tmp_path: Path) -> None:
+    """Whoever was answered may rely on it; a host that is down, or not there, is not waited for."""
+
+    async def switched() -> list[bool]:
+        cloud, host = Faults(ledger=Ledger(tmp_path)), Faults(ledger=Ledger(tmp_path, "functions"))
+        running = [1]
+        cloud.on_process("functions", lambda _: running)
+        cloud.add(rule({"status": 503}))
+        waits = asyncio.create_task(cloud.taken())
+        await asyncio.sleep(0.05)
+        seen = [waits.done()]
+        host.replace(cloud.told())
+        await asyncio.wait_for(waits, 1)
+        seen.append(host.has_rules)
+        cloud.clear()
+        running.clear()
+        await asyncio.wait_for(cloud.taken(), 1)
+        return seen
+
+    assert asyncio.run(switched()) == [False, True]
+
+
 def test_one_line_has_the_same_again() -> None:
     """It is one that a shell reads as it is meant, whatever is in the rules."""
     rules = [rule({"status": 503, "body": "it's $HOME"}, name="a b"), rule({"crash": True}, service="identity")]
