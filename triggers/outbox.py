@@ -29,14 +29,16 @@ MOST_SENT = 50
 def tend(last: str, now: datetime) -> str:
     """Tell many that fail alike as one, let what is due get louder, find new ways, and send what is unsent.
 
-    `last` is the record with which the last pass ended; returns that of this one, so that what is refused for good
-    blocks nothing.
+    `now` is when the pass looked around: what was written since may be over already, which only the next pass can see,
+    and whoever wrote it is sending it. `last` is the record with which the last pass ended; returns that of this one,
+    so that what is refused for good blocks nothing.
     """
     entries = sorted(lake().control.list("incidents/"), key=lambda entry: entry.name)
     still_open = [(about, entry) for entry in entries if _is_open(entry) and (about := _subject(entry))]
     changed = _escalate(still_open, now)
-    changed |= {entry.name for about, entry in still_open if _level(entry, about, now)}
-    unsent = [entry.name for entry in entries if entry.name in changed or entry.metadata.get("unsent") == "yes"]
+    changed |= {entry.name for about, entry in still_open if entry.modified < now and _level(entry, about, now)}
+    waiting = {entry.name for entry in entries if entry.modified < now and entry.metadata.get("unsent") == "yes"}
+    unsent = sorted(changed | waiting)
     begin = bisect_right(unsent, last)
     down: set[str] = set()
     for name in (unsent[begin:] + unsent[:begin])[:MOST_SENT]:

@@ -105,7 +105,7 @@ class RunningHost:
     def fault(self, action: dict[str, Any], **where: Any) -> None:
         """Let this be the only fault rule that is on in the host, as the parent would."""
         rule = {"service": "functions", **where, "action": action}
-        self.tell("faults " + json.dumps([{"number": 1, "rule": rule}]))
+        self.tell("faults " + json.dumps({"version": 1, "rules": [{"number": 1, "rule": rule}]}))
 
     def advance(self, seconds: float) -> None:
         """Move the clock and tell the host, as the parent does."""
