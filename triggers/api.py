@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
@@ -61,23 +61,37 @@ class Principal:
     roles: frozenset[str]
 
 
-def endpoint(handler: Handler) -> Handler:
-    """Answer what the handler raises: a problem as it is, bad names as 404 or 400, a service's failure as 503."""
+def endpoint(*query: str) -> Callable[[Handler], Handler]:
+    """Answer what the handler raises: a problem as it is, bad names as 400, a service's failure as 503.
 
-    @functools.wraps(handler)
-    async def answered(request: func.HttpRequest, **bindings: Any) -> func.HttpResponse:
-        try:
-            return await handler(request, **bindings)
-        except Problem as problem:
-            return _answer(problem)
-        except (InvalidName, PeriodError) as error:
-            return _answer(Problem(400, "Malformed name", str(error)))
-        except Exception as error:
-            failure = failure_of(error)
-            return _answer(Problem(503, "A service did not answer as it should", str(failure), code=failure.code))
+    `query` are the parameters it takes. Others are refused: a filter with a slip in its name would filter nothing.
+    """
 
-    HANDLERS[handler.__name__] = answered
-    return answered
+    def made(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        async def answered(request: func.HttpRequest, **bindings: Any) -> func.HttpResponse:
+            try:
+                check_query(request, query)
+                return await handler(request, **bindings)
+            except Problem as problem:
+                return _answer(problem)
+            except (InvalidName, PeriodError) as error:
+                return _answer(Problem(400, "Malformed name", str(error)))
+            except Exception as error:
+                failure = failure_of(error)
+                return _answer(Problem(503, "A service did not answer as it should", str(failure), code=failure.code))
+
+        HANDLERS[handler.__name__] = answered
+        return answered
+
+    return made
+
+
+def check_query(request: func.HttpRequest, known: Collection[str]) -> None:
+    """Refuse with 400 what stands in the query and is none of the parameters that are known here."""
+    if unknown := set(request.params) - set(known):
+        words = f"none of {', '.join(known)}" if known else "not known; this address takes no parameters"
+        raise Problem(400, "Unknown parameter", f"{shown(min(unknown))} is {words}.")
 
 
 def reader(request: func.HttpRequest) -> Principal:

@@ -36,7 +36,7 @@ log = logging.getLogger("slipway")
 
 @bp.function_name("waive_period")
 @bp.route("api/models/{model}/periods/{period}/waive", methods=["POST"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def waive_period(request: func.HttpRequest) -> func.HttpResponse:
     """Note that the period needs no run; its open incident is resolved. 409 beside an active run, or if published."""
     cause = cause_of("waive", operator(request), body(request, Reasoned), idempotency_key(request))
@@ -53,7 +53,7 @@ async def waive_period(request: func.HttpRequest) -> func.HttpResponse:
 @bp.function_name("reopen_period")
 @bp.route("api/models/{model}/periods/{period}/reopen", methods=["POST"], trigger_arg_name="request")
 @bp.durable_client_input(client_name="client")
-@endpoint
+@endpoint()
 async def reopen_period(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Take a waiver back, and ask what the period needs now."""
     cause = cause_of("reopen", operator(request), body(request, Reasoned), idempotency_key(request))
@@ -67,7 +67,7 @@ async def reopen_period(request: func.HttpRequest, client: df.DurableOrchestrati
 
 @bp.function_name("retract_period")
 @bp.route("api/models/{model}/periods/{period}/retract", methods=["POST"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def retract_period(request: func.HttpRequest) -> func.HttpResponse:
     """Make what is published invisible, at once. 202: it is decided for good, and what cannot be done now is done soon.
 
@@ -92,7 +92,7 @@ class NewPublication(Reasoned):
 @bp.function_name("publish_period")
 @bp.route("api/models/{model}/periods/{period}/publish", methods=["POST"], trigger_arg_name="request")
 @bp.durable_client_input(client_name="client")
-@endpoint
+@endpoint()
 async def publish_period(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Publish an earlier run's verified outputs again: superseded or retracted ones. 202: it is decided, and follows.
 
@@ -107,7 +107,7 @@ async def publish_period(request: func.HttpRequest, client: df.DurableOrchestrat
 
 @bp.function_name("acknowledge_incident")
 @bp.route("api/models/{model}/periods/{period}/incident/acknowledge", methods=["POST"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def acknowledge_incident(request: func.HttpRequest) -> func.HttpResponse:
     """Note who is on the period's open incident, and tell the sink. 409 where none is open."""
     cause = cause_of("acknowledge", operator(request), body(request, Reasoned), idempotency_key(request))
@@ -118,7 +118,7 @@ async def acknowledge_incident(request: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("pause_model")
 @bp.route("api/models/{model}/pause", methods=["POST"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def pause_model(request: func.HttpRequest) -> func.HttpResponse:
     """Let the model start no run by itself; what is active goes on, and runs by hand are allowed."""
     cause = cause_of("pause", operator(request), body(request, Reasoned), idempotency_key(request))
@@ -132,7 +132,7 @@ async def pause_model(request: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("unpause_model")
 @bp.route("api/models/{model}/unpause", methods=["POST"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def unpause_model(request: func.HttpRequest) -> func.HttpResponse:
     """Take a pause back. The reconciler then asks about each of its open periods: this wakes none by itself."""
     cause = cause_of("unpause", operator(request), body(request, Reasoned), idempotency_key(request))

@@ -47,7 +47,7 @@ Found = Check | Iterable[Check]
 
 @bp.function_name("get_doctor")
 @bp.route("api/doctor", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def get_doctor(request: func.HttpRequest) -> func.HttpResponse:
     """Check the environment: settings, identity, rights, services, clocks, watchers. For operators alone.
 

@@ -23,7 +23,7 @@ bp = df.Blueprint()
 @bp.function_name("get_run_history")
 @bp.route("api/runs/{run}/history", methods=["GET"], trigger_arg_name="request")
 @bp.durable_client_input(client_name="client")
-@endpoint
+@endpoint()
 async def get_run_history(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Every task of the run's attempts: when, which try, how it ended; by the engine, and by receipts."""
     reader(request)

@@ -22,7 +22,7 @@ bp = df.Blueprint()
 
 @bp.function_name("get_incident")
 @bp.route("api/incidents/{key}", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def get_incident(request: func.HttpRequest) -> func.HttpResponse:
     """An incident, open or resolved, with the commands that help and where to read on."""
     reader(request)
@@ -32,7 +32,7 @@ async def get_incident(request: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("acknowledge_by_key")
 @bp.route("api/incidents/{key}/acknowledge", methods=["POST"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def acknowledge_by_key(request: func.HttpRequest) -> func.HttpResponse:
     """Note who is on an open incident, whatever it is about, and tell its receivers. 409 where none is open."""
     cause = cause_of("acknowledge", operator(request), body(request, Reasoned), idempotency_key(request))

@@ -31,7 +31,7 @@ READERS = 8
 
 @bp.function_name("get_run_lineage")
 @bp.route("api/runs/{run}/lineage", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def get_run_lineage(request: func.HttpRequest) -> func.HttpResponse:
     """The runs of other models whose outputs this one read, and the periods of other models that read its own."""
     reader(request)

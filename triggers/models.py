@@ -48,7 +48,7 @@ COLUMNS = 14
 
 @bp.function_name("get_board")
 @bp.route("api/board", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint("periods")
 async def get_board(request: func.HttpRequest) -> func.HttpResponse:
     """All models by period: the newest periods of each, with states, incidents and lateness."""
     reader(request)
@@ -60,7 +60,7 @@ async def get_board(request: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("get_models")
 @bp.route("api/models", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint("limit", "cursor")
 async def get_models(request: func.HttpRequest) -> func.HttpResponse:
     """The released models, by name, a page at a time."""
     reader(request)
@@ -70,7 +70,7 @@ async def get_models(request: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("get_model")
 @bp.route("api/models/{model}", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def get_model(request: func.HttpRequest) -> func.HttpResponse:
     """A released model: what it reads, what it gives, whose it is, how it stands."""
     reader(request)
@@ -79,7 +79,7 @@ async def get_model(request: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("get_periods")
 @bp.route("api/models/{model}/periods", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint("limit", "cursor")
 async def get_periods(request: func.HttpRequest) -> func.HttpResponse:
     """The periods of a model that have ended, the newest first, a page at a time."""
     reader(request)

@@ -10,18 +10,25 @@ import azure.functions as func
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from slipway.names import BACKFILL_PATTERN
 from triggers.api import Reasoned, answer
 from triggers.operations import OPERATIONS, Operation
 from triggers.shapes import ProblemDocument
 
 bp = df.Blueprint()
 
+_MODEL = "[a-z](-?[a-z0-9])*"
+_PERIOD = "[0-9]{4}-([0-9]{2}-[0-9]{2}(T[0-9]{2}Z)?|W[0-9]{2}|[0-9]{2}|Q[1-4])"
+#: What stands in addresses: its words, and its form. Forms keep clients from slips; names are checked by `slipway`.
 _PATHS = {
-    "key": "An incident's key: `<model>--<period>`, `backfill--<model>--<id>` or `platform--<name>`.",
-    "model": "A model's name.",
-    "period": "A period of the model's cadence, such as 2024-01-05, 2024-W05, 2024-01 or 2024-Q1.",
-    "run": "A run's id.",
-    "backfill": "A backfill's id.",
+    "key": (
+        "An incident's key: `<model>--<period>`, `backfill--<model>--<id>` or `platform--<name>`.",
+        f"^({_MODEL}--{_PERIOD}|backfill--{_MODEL}--{BACKFILL_PATTERN}|platform--[a-z0-9-]+)$",
+    ),
+    "model": ("A model's name.", f"^{_MODEL}$"),
+    "period": ("A period of the model's cadence: 2024-01-05, 2024-W05, 2024-01, 2024-Q1.", f"^{_PERIOD}$"),
+    "run": ("A run's id.", f"^{_MODEL}--{_PERIOD}--[0-9a-f]{{8}}-[1-9][0-9]{{0,5}}$"),
+    "backfill": ("A backfill's id.", f"^{BACKFILL_PATTERN}$"),
 }
 _PROBLEMS = {
     400: "A name, a filter or the body is malformed.",
@@ -84,7 +91,13 @@ def _described(operation: Operation) -> dict[str, Any]:
     changes = operation.body is not None
     names = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "description": _PATHS[name], "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": _PATHS[name][0],
+            "schema": {"type": "string", "pattern": _PATHS[name][1]},
+        }
         for name in names
     ]
     parameters += [

@@ -36,7 +36,7 @@ _ACTIVE = frozenset(Stage)
 
 @bp.function_name("get_overview")
 @bp.route("api/overview", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def get_overview(request: func.HttpRequest) -> func.HttpResponse:
     """What is running and whether it shows life, what is late, which incidents are open, which models are paused."""
     reader(request)

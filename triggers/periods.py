@@ -27,7 +27,7 @@ INCIDENT = ("key", "status", "code", "message", "opened_at", "acknowledged")
 
 @bp.function_name("get_period")
 @bp.route("api/models/{model}/periods/{period}", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def get_period(request: func.HttpRequest) -> func.HttpResponse:
     """The readiness card of a period: each input, what blocks, what Slipway would do now, what is published."""
     reader(request)

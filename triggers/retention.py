@@ -186,7 +186,7 @@ def _days(since: str | None, limit: datetime) -> list[tuple[datetime, list[Perio
 
 @bp.function_name("get_retention")
 @bp.route("api/retention", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint("dry_run")
 async def get_retention(request: func.HttpRequest) -> func.HttpResponse:
     """How long each class is kept and what the last pass did; with `dry_run=yes` what the next one would delete."""
     reader(request)

@@ -32,7 +32,7 @@ TAIL = 512 * 1024
 
 @bp.function_name("get_run_inputs")
 @bp.route("api/runs/{run}/inputs", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint("limit", "cursor")
 async def get_run_inputs(request: func.HttpRequest) -> func.HttpResponse:
     """The files a run was made for: where each came from, its length, ETag and MD5."""
     reader(request)
@@ -41,7 +41,7 @@ async def get_run_inputs(request: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("get_run_outputs")
 @bp.route("api/runs/{run}/outputs", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint("limit", "cursor")
 async def get_run_outputs(request: func.HttpRequest) -> func.HttpResponse:
     """The files a run has given, as they were verified, and who may read them once they are published."""
     reader(request)
@@ -50,7 +50,7 @@ async def get_run_outputs(request: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("get_run_log")
 @bp.route("api/runs/{run}/log", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def get_run_log(request: func.HttpRequest) -> func.HttpResponse:
     """The last lines that the job of the newest attempt has printed; ask again to follow it."""
     reader(request)

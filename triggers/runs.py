@@ -51,7 +51,7 @@ READERS = 8
 @bp.function_name("start_run_by_hand")
 @bp.route("api/models/{model}/runs", methods=["POST"], trigger_arg_name="request")
 @bp.durable_client_input(client_name="client")
-@endpoint
+@endpoint()
 async def start_run_by_hand(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Start a new run of a period: on the inputs as they are now and the released definition, or on earlier ones.
 
@@ -67,7 +67,7 @@ async def start_run_by_hand(request: func.HttpRequest, client: df.DurableOrchest
 
 @bp.function_name("get_run")
 @bp.route("api/runs/{run}", methods=["GET"], trigger_arg_name="request")
-@endpoint
+@endpoint()
 async def get_run(request: func.HttpRequest) -> func.HttpResponse:
     """The run: its state, its steps with their times, its links, and why it failed if it did."""
     reader(request)
@@ -77,7 +77,7 @@ async def get_run(request: func.HttpRequest) -> func.HttpResponse:
 @bp.function_name("cancel_run")
 @bp.route("api/runs/{run}/cancel", methods=["POST"], trigger_arg_name="request")
 @bp.durable_client_input(client_name="client")
-@endpoint
+@endpoint()
 async def cancel_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Wish the active run ended. 202: the wish is durable, and the run ends when its job is seen ended."""
     cause = cause_of("cancel", operator(request), body(request, Reasoned), idempotency_key(request))
@@ -90,7 +90,7 @@ async def cancel_run(request: func.HttpRequest, client: df.DurableOrchestrationC
 @bp.function_name("resume_run")
 @bp.route("api/runs/{run}/resume", methods=["POST"], trigger_arg_name="request")
 @bp.durable_client_input(client_name="client")
-@endpoint
+@endpoint()
 async def resume_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Go on with a failed or canceled run as its next attempt; a job that completed is not run again."""
     cause = cause_of("resume", operator(request), asked := body(request, Resumption), idempotency_key(request))
@@ -104,7 +104,7 @@ async def resume_run(request: func.HttpRequest, client: df.DurableOrchestrationC
 @bp.function_name("take_over_run")
 @bp.route("api/runs/{run}/take-over", methods=["POST"], trigger_arg_name="request")
 @bp.durable_client_input(client_name="client")
-@endpoint
+@endpoint()
 async def take_over_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Go on without the active run's orchestration, which is known to be gone. 409 while the engine says that it runs.
 

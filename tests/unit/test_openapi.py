@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+
+import azure.functions as func
+import pytest
+from hypothesis import given
 
 from function_app import TRIGGERS
+from slipway.run import RunId
+from slipway.subject import Subject
+from tests.unit.test_run import runs
+from tests.unit.test_subject import subjects
+from triggers.api import HANDLERS
 from triggers.openapi import document
-from triggers.operations import OPERATIONS
+from triggers.operations import OPERATIONS, Operation
 
 
 def routes() -> set[tuple[str, str, str]]:
@@ -43,3 +54,30 @@ def test_every_reference_is_there_and_every_change_needs_a_reason() -> None:
         if post := operations.get("post"):
             body = post["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
             assert "reason" in schemas[body]["required"]
+
+
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if not one.anonymous], ids=lambda one: one.name)
+def test_a_parameter_that_it_does_not_describe_is_refused(operation: Operation) -> None:
+    """A slip in a filter's name would filter nothing; the refusal names those that there are."""
+    request = func.HttpRequest(operation.method, "/", params={"statuss": "open"}, body=b"")
+    refused = asyncio.run(HANDLERS[operation.name](request))
+    assert refused.status_code == 400
+    words = (
+        f"none of {', '.join(operation.query)}." if operation.query else "not known; this address takes no parameters."
+    )
+    assert json.loads(refused.get_body())["detail"] == f"'statuss' is {words}"
+
+
+@given(runs, subjects)
+def test_every_name_that_is_known_has_the_form_that_is_described(run: RunId, subject: Subject) -> None:
+    """A client that checks an address before it asks must never be kept from one that is right."""
+    patterns = {
+        parameter["name"]: parameter["schema"]["pattern"]
+        for operations in document()["paths"].values()
+        for operation in operations.values()
+        for parameter in operation["parameters"]
+        if parameter["in"] == "path"
+    }
+    names = {"run": run.text, "model": run.model, "period": str(run.period), "key": subject.key}
+    for name, text in names.items():
+        assert re.search(patterns[name], text)
