@@ -27,10 +27,12 @@ def publish_outputs(ask: Ask) -> dict[str, Any]:
     claim = claim_of(ask)
     run = RunId.parse(ask["run"])
     found = [_read(path) for path in _measuring(run, claim)]
-    job = catalog.pinned(lake().control, run.model, claim["version"]).job
+    definition = catalog.pinned(lake().control, run.model, claim["version"])
+    planned = _read(paths.receipt(run, "plan_verification", claim["attempt"])) if definition.metrics else None
+    metrics = planned["result"].get("metrics") if planned else None
 
     def change(seen: Record | None, now: datetime) -> Record:
-        return begin_delivery(seen, ask["token"], now, used(claim, job, *found, now).text)
+        return begin_delivery(seen, ask["token"], now, used(claim, definition.job, *found, now).text, metrics)
 
     return deliver(lake().change_period(run.model, run.period, change))
 

@@ -41,6 +41,7 @@ def write_record(
     kept = ("run", "attempt", "job", "fingerprint", "version", "cause", "installation", "since")
     outcome = {"state": state, "failure": failure, "step": step, "ended_at": clock.now().isoformat()}
     outputs = {"generation": claim.get("generation"), "folder": paths.outputs_folder(run, claim["attempt"])}
-    record = {"schema": 1, **{key: claim.get(key) for key in kept}, **outcome, **outputs}
+    told = {"metrics": claim["metrics"]} if "metrics" in claim else {}
+    record = {"schema": 1, **{key: claim.get(key) for key in kept}, **outcome, **outputs, **told}
     lake().control.create(paths.attempt_record(run, claim["attempt"]), record)
     lake().list_attempt(attempt_row(claim, record))

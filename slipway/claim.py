@@ -275,10 +275,17 @@ def move(record: Record | None, token: str, stage: Stage, deadline: datetime, **
     return {**record, "claim": {**claim, **facts, "stage": stage, "deadline": deadline.isoformat()}}
 
 
-def begin_delivery(record: Record | None, token: str, now: datetime, used: str | None = None) -> Record:
+def begin_delivery(
+    record: Record | None,
+    token: str,
+    now: datetime,
+    used: str | None = None,
+    metrics: Mapping[str, float] | None = None,
+) -> Record:
     """All is verified and granted below the closed top: enter `publishing`, a new generation. No way back from here.
 
-    `used`: what the run took, as `slipway.usage` writes it; kept with the publication.
+    Kept with the publication: `used`, what the run took, as `slipway.usage` writes it; `metrics`, what the model says
+    of itself.
     """
     claim = owned(record, token)
     assert record is not None
@@ -291,6 +298,8 @@ def begin_delivery(record: Record | None, token: str, now: datetime, used: str |
     delivering = {**claim, "stage": Stage.PUBLISHING, "generation": generation, "deadline": deadline}
     if used:
         delivering["used"] = used
+    if metrics:
+        delivering["metrics"] = dict(metrics)
     return {**record, "generation": generation, "claim": delivering}
 
 
@@ -308,7 +317,7 @@ def delivered(record: Record | None, run: str, attempt: int, folder: str, now: d
     if before is not None and before["folder"] != folder:
         close_after = (now + GRACE).isoformat()
         retired = [*retired, {"run": before["run"], "attempt": before["attempt"], "close_after": close_after}]
-    kept = ("run", "attempt", "generation", "fingerprint", "version", "used")
+    kept = ("run", "attempt", "generation", "fingerprint", "version", "used", "metrics")
     published = {key: claim[key] for key in kept if key in claim}
     deadline = (now + STAGE_LIMITS["published"]).isoformat()
     return {
@@ -497,8 +506,8 @@ def retract(record: Record | None, cause: Mapping[str, Any], now: datetime) -> R
 def publish_again(record: Record | None, plan: Mapping[str, Any], now: datetime) -> Record:
     """Take an earlier attempt's verified set to readers again, as the next attempt of its run; no job runs.
 
-    `plan` is as in `reserve`, with the attempt whose outputs they are, its job, and the generation that the record had
-    when they were looked for: a plan of before another publication or retraction is refused. The claim is in
+    `plan` is as in `reserve`, with the attempt whose outputs they are, its job and metrics, and the generation that the
+    record had when they were looked for: a plan of before another publication or retraction is refused. The claim is in
     `publishing` and has no owner, so whoever finds it rolls it forward. From the inputs of what is published or ended
     now nothing is run unasked: a person prefers the earlier set. What is published already is no change.
     """
@@ -519,6 +528,7 @@ def publish_again(record: Record | None, plan: Mapping[str, Any], now: datetime)
     over = _passed_over(record, plan, f"{run} was published in place of what came of them by {cause['by']}")
     claim = {
         **{key: plan[key] for key in ("run", "job", "fingerprint", "version", "cause", "installation")},
+        **({"metrics": plan["metrics"]} if plan.get("metrics") else {}),
         "attempt": plan["attempt"] + 1,
         "again": plan["attempt"],
         "automatic": 1,

@@ -7,7 +7,7 @@ and what to write instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import cache
 from typing import Annotated, Literal, Self
@@ -24,7 +24,7 @@ from pydantic import (
 
 from slipway.business_days import CALENDAR_PATTERN, is_calendar
 from slipway.duration import Duration
-from slipway.names import GROUP_PATTERN, MODEL_PATTERN, PORT_PATTERN
+from slipway.names import GROUP_PATTERN, MODEL_PATTERN, PORT_PATTERN, InvalidName, relative_path, shown
 from slipway.period import SHAPES, Cadence, Period, PeriodError
 from slipway.problems import BrokenRules, Finding
 from slipway.template import Template, TemplateError
@@ -36,6 +36,7 @@ WIDEST_WINDOW = 9000
 
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _GLOB = r"[A-Za-z0-9_.=+@~ *?-][A-Za-z0-9_.=+@~ /*?-]{0,99}"
+_JSON_FILE = r"[A-Za-z0-9_.=+@~-][A-Za-z0-9_.=+@~ /-]{0,99}\.json"
 
 
 PortName = Annotated[str, Field(pattern=f"^{PORT_PATTERN}$")]
@@ -228,6 +229,10 @@ class ModelFile(_Part):
     due: Due | None = Field(default=None, description="When outputs are expected; without it a model is never late.")
     inputs: dict[PortName, Input] = Field(min_length=1, max_length=40)
     outputs: dict[PortName, Output] = Field(min_length=1, max_length=20)
+    metrics: str | None = Field(
+        default=None,
+        description="<output>/<file>.json: what the model says of its own quality, in numbers that are kept and shown.",
+    )
     on_new_data: Literal["run", "ask", "ignore"] = Field(
         default="run", description="What new data mean for a period that was run already."
     )
@@ -251,6 +256,8 @@ class ModelFile(_Part):
             yield Finding(("readers",), "a reader is named twice", "keep one of the two")
         for name, input_ in self.inputs.items():
             yield from _input_findings(self.cadence, name, input_)
+        if self.metrics is not None:
+            yield from _metrics_findings(self.metrics, self.outputs)
 
     def _period_findings(self) -> Iterator[Finding]:
         periods = {}
@@ -299,6 +306,24 @@ def _input_findings(model_cadence: Cadence, name: str, input_: Input) -> Iterato
             f"{cadence} periods do not end within every {model_cadence} one",
             "remove it: the last one that has ended is read",
         )
+
+
+def _metrics_findings(metrics: str, outputs: Iterable[str]) -> Iterator[Finding]:
+    output, _, file = metrics.partition("/")
+    if re.fullmatch(_JSON_FILE, file, re.ASCII) is None or not _stays(file):
+        rule = f"metrics must name one JSON file of an output, and {shown(metrics)} does not"
+        yield Finding(("metrics",), rule, "write <output>/<file>.json")
+    elif output not in outputs:
+        remedy = f"write {' or '.join(f'{name}/{file}' for name in sorted(outputs)[:3])}"
+        yield Finding(("metrics",), f"{shown(output)} is no output of this model", remedy)
+
+
+def _stays(path: str) -> bool:
+    try:
+        relative_path(path)
+    except InvalidName:
+        return False
+    return True
 
 
 @cache

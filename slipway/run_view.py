@@ -44,6 +44,7 @@ def run_view(
     ends = sorted(_below(run, "record-", records), key=lambda end: int(end["attempt"]))
     attempt = claim["attempt"] if claim else ends[-1]["attempt"] if ends else 1
     failure = ends[-1]["failure"] if ends and not claim else None
+    holder = claim or (ends[-1] if ends else {})
     own = incident if incident and incident["run"] == run.text else None
     return {
         "run": run.text,
@@ -59,11 +60,23 @@ def run_view(
         "canceling": bool(claim and record and record["cancel"]),
         "failure": failure,
         "failed_step": ends[-1]["step"] if ends and not claim else None,
+        "metrics": metrics(run, attempt, holder, records),
         "steps": steps(run, records),
         "attempts": [{key: end.get(key) for key in ("attempt", "state", "job", "ended_at", "failure")} for end in ends],
         "incident": own and {key: own[key] for key in ("key", "status", "code", "opened_at", "resolved_at")},
-        "links": links(run, attempt, records, (claim or (ends[-1] if ends else {})).get("job")),
+        "links": links(run, attempt, records, holder.get("job")),
     }
+
+
+def metrics(
+    run: RunId, attempt: int, holder: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]
+) -> dict[str, float]:
+    """What the model says of the attempt's outputs, since they were verified; nothing where it says nothing.
+
+    `holder` is the attempt's claim or record, which has them since its publication.
+    """
+    verified = records.get(paths.receipt(run, "plan_verification", attempt))
+    return dict(holder.get("metrics") or (verified["result"].get("metrics") if verified else None) or {})
 
 
 def steps(run: RunId, records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -210,7 +210,8 @@ def _published_before(run: RunId) -> dict[str, Any]:
     attempt = ends[-1]["attempt"]
     for place in (paths.outputs_folder(run, attempt), paths.closed_folder(run, attempt)):
         if all(lake().models.exists(f"{place}/{name}") for name in (MANIFEST, MARKER)):
-            return {key: ends[-1][key] for key in ("run", "attempt", "job", "fingerprint", "version")}
+            kept = ("run", "attempt", "job", "fingerprint", "version", "metrics")
+            return {key: ends[-1][key] for key in kept if key in ends[-1]}
     raise Refused(f"the outputs of {run} are gone")
 
 

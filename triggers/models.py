@@ -14,7 +14,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities.assess_period import pause_of
-from slipway import catalog, paths, rollup
+from slipway import catalog, metrics, paths, rollup
 from slipway.azure.lake import lake
 from slipway.catalog import Catalog, Released
 from slipway.due import due_at, expected_periods
@@ -227,7 +227,8 @@ def _detail(
 ) -> PeriodDetail:
     usage = Usage.parse(facts.get("used"))
     used = Used(**asdict(usage), node_hours=usage.node_hours, cost=_cost(usage)) if usage else None
-    return PeriodDetail(**period_row(found, period, facts, now, takes).model_dump(), used=used)
+    row = period_row(found, period, facts, now, takes)
+    return PeriodDetail(**row.model_dump(), used=used, metrics=metrics.parse(facts.get("metrics")))
 
 
 def _cost(usage: Usage) -> Money | None:

@@ -15,6 +15,7 @@ from slipway import catalog
 from slipway.azure.lake import lake
 from slipway.period import last_ended
 from triggers.api import Problem
+from triggers.curves import curves
 from triggers.gantt import bars
 from triggers.history import history_of
 from triggers.lineage import lineage_of
@@ -90,7 +91,8 @@ async def page_model(request: func.HttpRequest) -> func.HttpResponse:
     model = await asyncio.to_thread(lambda: Fleet().model(name))
     periods = await asyncio.to_thread(periods_of, name, place, limit(request))
     cards = await asyncio.to_thread(_next_cards, name, periods["periods"]) if place is None else []
-    found = {"model": model, "periods": periods, "cards": cards, "trend": trend(periods["periods"])}
+    pictures = {"trend": trend(periods["periods"]), "curves": curves(periods["periods"])}
+    found = {"model": model, "periods": periods, "cards": cards, **pictures}
     return shown("model.html", twin=f"/api/models/{quote(name)}", **found)
 
 

@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from slipway import clock
 from slipway.azure.failures import failure_of
+from slipway.metrics import words
 from slipway.names import InvalidName
 from slipway.period import PeriodError
 from triggers.api import OPERATOR, Principal, Problem, reader
@@ -133,7 +134,8 @@ def _environment() -> Environment:
     loader = FileSystemLoader(FOLDER / "templates")
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.globals["new_key"] = lambda: uuid.uuid4().hex
-    made.filters |= {"kind": kind, "moment": moment, "short": short, "seconds": seconds, "span": span, "size": size}
+    made.filters |= {"kind": kind, "moment": moment, "short": short, "seconds": seconds}
+    made.filters |= {"span": span, "size": size, "words": words}
     return made
 
 

@@ -64,6 +64,7 @@ class PeriodDetail(PeriodRow):
     """A period in the list of a model's periods."""
 
     used: Used | None
+    metrics: dict[str, float] = Field(description="What the model says of what is published, by name.")
 
 
 class ModelRow(Shape):
@@ -546,6 +547,10 @@ class Run(Shape):
     canceling: bool
     failure: dict[str, Any] | None
     failed_step: str | None
+    metrics: dict[str, float] = Field(
+        description="What the model says of the attempt's outputs, by name: the numbers of the file that `metrics` of "
+        "its definition names; none before they are verified."
+    )
     steps: list[Step]
     attempts: list[dict[str, Any]]
     incident: dict[str, Any] | None

@@ -37,7 +37,7 @@ from azure.storage.filedatalake import DataLakeServiceClient
 from azure.storage.filedatalake import ExponentialRetry as DataLakeRetry
 from requests.adapters import HTTPAdapter
 
-from slipway import backfill_view, claim, incident, paths, rollup
+from slipway import backfill_view, claim, incident, metrics, paths, rollup
 from slipway.azure.credential import credential
 from slipway.azure.failures import failure_of, source_changed
 from slipway.failure import Failed, Failure, Kind
@@ -300,6 +300,13 @@ class Store:
             length += len(chunk)
         return length, digest.hexdigest()
 
+    def content(self, path: str, etag: str) -> bytes:
+        """The bytes of a small file with this ETag. A changed file is an error."""
+        stream = self._blobs.get_blob_client(path).download_blob(
+            etag=_quoted(etag), match_condition=MatchConditions.IfNotModified, max_concurrency=1
+        )
+        return bytes(stream.readall())
+
     def url(self, path: str) -> str:
         """The Blob address of a path, as copies name their source; composed from the configured account alone."""
         return str(self._blobs.get_blob_client(path).url)
@@ -481,7 +488,7 @@ class Lake:
 
 def _period_index(record: dict[str, Any]) -> dict[str, str]:
     """What a listing shows of a period's record: for the reconciler, and for people."""
-    return claim.index(record) | rollup.facts(record) | Standing.of_record(record).index
+    return claim.index(record) | rollup.facts(record) | Standing.of_record(record).index | metrics.index(record)
 
 
 def _incident_index(told: dict[str, Any]) -> dict[str, str]:

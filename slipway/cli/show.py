@@ -11,6 +11,7 @@ from rich.text import Text
 from slipway.cli.asking import AsJson, Env, Run, asking, show_json
 from slipway.cli.client import Document
 from slipway.cli.screen import console, put, span, state, table, text, when
+from slipway.metrics import words
 
 #: How wide an attempt's timeline is, in characters, where there is room.
 TIMELINE = 32
@@ -19,7 +20,7 @@ BESIDE = 62
 
 
 def show(run: Run, env: Env = None, as_json: AsJson = False) -> None:
-    """Show a run: its failure first, its steps on a timeline, its attempts, its links."""
+    """Show a run: its failure first, its steps on a timeline, its attempts, its metrics, its links."""
     with asking(env, as_json=as_json) as api:
         found = api.get("runs", run)
         history = {"timeline": []} if as_json else api.get("runs", run, "history")
@@ -42,6 +43,9 @@ def rendered(run: Document, history: Sequence[Document], width: int) -> Iterator
     if run["attempts"]:
         yield Text()
         yield _attempts(run["attempts"])
+    if run.get("metrics"):  # an older app does not answer them
+        yield Text()
+        yield _metrics(run["metrics"])
     yield Text()
     yield from links(run["links"])
 
@@ -132,6 +136,13 @@ def _attempts(attempts: Sequence[Document]) -> Table:
         grid.add_row(
             text(one["attempt"]), text(when(one["ended_at"])), state(one["state"]), text(code), text(one["job"])
         )
+    return grid
+
+
+def _metrics(metrics: Document) -> Table:
+    grid = table("metric", "value")
+    for name, value in metrics.items():
+        grid.add_row(text(name), text(words(value)))
     return grid
 
 

@@ -338,6 +338,19 @@ def test_beginning_to_deliver_gives_a_new_generation_once() -> None:
     assert begin_delivery(record, "one", NOON) is record
 
 
+def test_what_a_model_says_of_itself_is_published_with_its_outputs_and_goes_with_them() -> None:
+    """From the claim to the publication, and away by a retraction; published again, it is the earlier run's."""
+    said = begin_delivery(a_record(Stage.VERIFYING), "one", NOON, "used", {"mae": 12.5})
+    record = finish(delivered(said, RUN, 1, "folder", NOON), RUN, 1, End.SUCCEEDED, NOON)
+    assert record["published"]["metrics"] == {"mae": 12.5}
+
+    assert "metrics" not in an_ended(End.SUCCEEDED, OTHER, record)["published"]
+    retracted = retract(record, by("ann"), NOON)
+    assert retracted["published"] is None
+    again = publish_again(retracted, {**FIRST_AGAIN, "metrics": {"mae": 12.5}}, NOON)
+    assert delivered(again, RUN, 2, "folder", NOON)["published"]["metrics"] == {"mae": 12.5}
+
+
 def test_a_canceled_run_is_not_delivered() -> None:
     """The wish came before the publication began."""
     record = wish_cancel(a_record(Stage.VERIFYING), RUN, by("ann", "wrong month"), NOON)

@@ -48,6 +48,7 @@ def run(**more: Any) -> dict[str, Any]:
         "canceling": False,
         "failure": failure,
         "failed_step": "await_job",
+        "metrics": {},
         "steps": [],
         "attempts": [{"attempt": 1, **ends}, {"attempt": 2, **ends, "job": f"{RUN}-a2"}],
         "incident": {
@@ -105,6 +106,14 @@ def test_an_active_run_that_somebody_wants_ended() -> None:
         f"job     {RUN}-a2",
         f"inputs  shop/2024-03-01/{RUN}/inputs",
     ]
+
+
+def test_what_the_model_says_of_itself_stands_before_the_links() -> None:
+    """Name by name; an app that knows no metrics answers none."""
+    told = printed(rendered(run(metrics={"mae": 27.1234, "rows": 27_004.0}), [], 80), 80)
+    assert told.split("\n\n")[-2].split("\n") == ["metric  value", "mae     27.1234", "rows    27,004"]
+    older = {name: value for name, value in run().items() if name != "metrics"}
+    assert "metric" not in printed(rendered(older, [], 80), 80)
 
 
 @pytest.mark.parametrize(

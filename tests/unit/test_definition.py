@@ -192,6 +192,25 @@ def test_a_damaged_document_is_refused() -> None:
         ("on_new_data: run", "on_new_data: maybe", "model.yaml:14: 'maybe' is none of the values allowed here"),
         ("on_new_data: run", "limits: {attempts: 99}", "model.yaml:14: "),
         ("on_new_data: run", "name: flight-delay", "model.yaml:14: 'name' is no field here"),
+        (
+            "on_new_data: run",
+            "metrics: scores",
+            "model.yaml:14: metrics must name one JSON file of an output, and 'scores' does not. Write <output>/<file>",
+        ),
+        ("on_new_data: run", "metrics: scores/m.csv", "model.yaml:14: metrics must name one JSON file of an output"),
+        ("on_new_data: run", "metrics: scores/*.json", "model.yaml:14: metrics must name one JSON file of an output"),
+        (
+            "on_new_data: run",
+            "metrics: scores/../m.json",
+            "model.yaml:14: metrics must name one JSON file of an output",
+        ),
+        ("on_new_data: run", "metrics: scores//m.json", "model.yaml:14: metrics must name one JSON file of an output"),
+        ("on_new_data: run", "metrics: [m.json]", "model.yaml:14: \"['m.json']\" is not a text"),
+        (
+            "on_new_data: run",
+            "metrics: flights/m.json",
+            "model.yaml:14: 'flights' is no output of this model. Write scores/m.json",
+        ),
         ("on_new_data: run", "corrections: 3y", "model.yaml:14: this is not a duration"),
         (
             "on_new_data: run",

@@ -157,6 +157,19 @@ def test_the_batches_of_a_step_are_told_as_one() -> None:
     assert (told["batches"], told["seconds"]) == (2, 7)
 
 
+def test_metrics_are_those_of_the_attempt_that_is_shown() -> None:
+    """As its outputs were verified, or as its record has them: one that was published again verified nothing."""
+    said = a_receipt("plan_verification", 0, 1)
+    said[paths.receipt(ID, "plan_verification", 1)]["result"] = {"batches": 1, "metrics": {"mae": 12.5}}
+    again = an_end("succeeded", attempt=2)
+    again[paths.attempt_record(ID, 2)]["metrics"] = {"mae": 11.0}
+
+    assert a_view(None, said)["metrics"] == a_view(None, said, an_end("failed"))["metrics"] == {"mae": 12.5}
+    assert a_view(None, said, an_end("failed"), an_end("failed", attempt=2))["metrics"] == {}
+    assert a_view(None, said, an_end("succeeded"), again)["metrics"] == {"mae": 11.0}
+    assert a_view(None, a_receipt("plan_verification", 0, 1))["metrics"] == a_view()["metrics"] == {}
+
+
 @pytest.mark.parametrize("model", ["receipts", "record-keeper", "runs"])
 def test_a_model_may_be_called_like_a_folder(model: str) -> None:
     """Only what lies in the run's own folder counts."""

@@ -1,6 +1,6 @@
 """Clean one day of hourly weather: each airport and hour once, in named units, with the gaps made visible.
 
-Reads the one CSV file of the day, named like the day (2013-01-31.csv); writes a Parquet file and a quality record.
+Reads the one CSV file of the day, named like the day (2013-01-31.csv); writes a Parquet file, a quality record and metrics.
 Runs hundreds of times, so it does without pandas, which takes longer to import than all the work here.
 """
 
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(source: Path, hours: Path, quality: Path) -> None:
-    """Clean the day in the folder `source`; write `hours`/<day>.parquet and `quality`/<day>.json."""
+    """Clean the day in the folder `source`; write `hours`/<day>.parquet, `quality`/<day>.json and `quality`/metrics.json."""
     path = the_file(source)
     day = day_of(path)
     observed, findings = observations.clean(read(path), day)
@@ -55,7 +55,8 @@ def run(source: Path, hours: Path, quality: Path) -> None:
     hours.mkdir(parents=True, exist_ok=True)
     quality.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), hours / f"{day}.parquet")
-    (quality / f"{day}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    for name, told in ((f"{day}.json", record), ("metrics.json", observations.metrics(rows, findings))):
+        (quality / name).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     print(f"{day}: {record['hours']['observed']} of {record['hours']['expected']} hours observed")
 
 
@@ -100,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Clean one day of hourly weather.")
     parser.add_argument("--observations", type=Path, required=True, help="folder with the day's one CSV file")
     parser.add_argument("--hours", type=Path, required=True, help="folder to write <day>.parquet to")
-    parser.add_argument("--quality", type=Path, required=True, help="folder to write <day>.json to")
+    parser.add_argument("--quality", type=Path, required=True, help="folder to write <day>.json and metrics.json to")
     return parser
 
 

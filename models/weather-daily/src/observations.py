@@ -36,6 +36,8 @@ MEASURES = {
 }
 COLUMNS = ("origin", "time_hour", *(measure.source for measure in MEASURES.values()))
 MISSING = ("", "NA")
+#: What may become of a measure's value; all but the first leave it out.
+VERDICTS = ("present", "absent", "unreadable", "out_of_range")
 
 Hour = tuple[str, datetime]
 Values = dict[str, float | None]
@@ -50,7 +52,7 @@ class Findings:
     )
     values: dict[str, dict[str, int]] = field(
         default_factory=lambda: {
-            name: dict.fromkeys(("present", "absent", "unreadable", "out_of_range"), 0) for name in MEASURES
+            name: dict.fromkeys(VERDICTS, 0) for name in MEASURES
         }
     )
 
@@ -104,6 +106,17 @@ def quality(rows: list[dict[str, Any]], findings: Findings, day: date) -> dict[s
         "missing_hours": gaps,
         "rows_left_out": findings.rows,
         "values": findings.values,
+    }
+
+
+def metrics(rows: list[dict[str, Any]], findings: Findings) -> dict[str, Any]:
+    """Return the few numbers that tell whether a cleaned day is as good as the others: what is missing, and why."""
+    observed = sum(row["observed"] for row in rows)
+    return {
+        "coverage": round(observed / len(rows), 4),
+        "hours_missing": len(rows) - observed,
+        "rows_left_out": sum(findings.rows.values()),
+        "values": {verdict: sum(found[verdict] for found in findings.values.values()) for verdict in VERDICTS},
     }
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from demo import landing
+from slipway.metrics import read
 
 DAY = date(2013, 1, 2)
 NOON = "2013-01-02T17:00:00Z"
@@ -73,6 +74,19 @@ def test_a_value_that_cannot_be_is_left_out_and_counted(cleaned):
 
     assert record["values"]["wind_speed_mph"] == {"present": 71, "absent": 0, "unreadable": 0, "out_of_range": 1}
     assert max(row["wind_speed_mph"] or 0 for row in rows) < 60
+
+
+def test_a_days_metrics_are_few_and_sum_up_its_record(cleaned, tmp_path):
+    """Slipway reads them, and shows the day beside the others."""
+    _, record = cleaned("2013-02-12")
+
+    metrics = read("quality/metrics.json", (tmp_path / "metrics.json").read_bytes())
+    assert metrics["coverage"] == record["hours"]["coverage"]
+    assert metrics["values.out_of_range"] == 1
+    assert metrics["rows_left_out"] == 0
+    assert set(metrics) == {"coverage", "hours_missing", "rows_left_out"} | {
+        f"values.{verdict}" for verdict in observations.VERDICTS
+    }
 
 
 def test_a_day_without_observations_is_a_table_of_gaps(cleaned):
@@ -143,7 +157,11 @@ def test_the_same_day_gives_the_same_bytes(tmp_path, write, script, contents):
         assert run.returncode == 0, run.stderr
 
     assert contents(tmp_path / "out1") == contents(tmp_path / "out2")
-    assert list(contents(tmp_path / "out1")) == ["hours/2013-01-06.parquet", "quality/2013-01-06.json"]
+    assert list(contents(tmp_path / "out1")) == [
+        "hours/2013-01-06.parquet",
+        "quality/2013-01-06.json",
+        "quality/metrics.json",
+    ]
 
 
 @pytest.mark.parametrize(
