@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.flows.sink import Sink
-from tests.flows.yard import MODEL, Yard, read
+from tests.flows.yard import MODEL, SAYING_JOB, SAYING_MODEL, Yard, read
 from tests.running import eventually
 
 DAY = "2024-01-01"
@@ -118,6 +118,12 @@ def pointer(yard: Yard, model: str, name: str = DAY, principal: str = "analyst")
     return found
 
 
+def listed(yard: Yard, model: str) -> dict[str, Any]:
+    """The period as the list of its model's periods shows it."""
+    rows = yard.get(f"models/{model}/periods?limit=500")["periods"]
+    return next(row for row in rows if row["period"] == DAY)
+
+
 def test_what_is_retracted_is_invisible_at_once_and_the_same_data_do_not_bring_it_back(yard: Yard) -> None:
     """Pointer, latest and gate; the models that read it wait; corrected data are published over it, unasked."""
     model, later = yard.a_model("command-retract"), "2024-01-02"
@@ -172,13 +178,14 @@ def test_only_what_is_published_is_retracted_and_not_beside_a_run(yard: Yard) ->
 
 def test_an_earlier_runs_outputs_are_published_again_and_what_they_replace_does_not_come_back(yard: Yard) -> None:
     """Superseded and retracted ones, without a job; consumers see the pointer move; only verified sets are taken."""
-    model = yard.a_model("command-publish", MODEL + "corrections: 4000d\n")
+    model = yard.a_model("command-publish", SAYING_MODEL + "corrections: 4000d\n", SAYING_JOB)
     yard.land(f"{model}/{DAY}", {"a.txt": "first"})
     yard.land(f"{model}/2024-01-02", {"a.txt": "fail"})
     first = yard.published(model, DAY)
     bytes_of_first = yard.outputs(model, DAY)
     yard.land(f"{model}/{DAY}", {"a.txt": "second"})
     second = yard.published(model, DAY, other_than=first["run"])
+    assert listed(yard, model)["metrics"] == second["metrics"] != first["metrics"]
 
     status, told = decide(yard, f"{model}/periods/{DAY}/publish", "publish-1", run=first["run"])
 
@@ -189,6 +196,7 @@ def test_an_earlier_runs_outputs_are_published_again_and_what_they_replace_does_
     assert pointer(yard, model, "latest")["generation"] == 3
     run = yard.run(first["run"])
     assert (run["state"], run["cause"]["kind"], run["links"]["outputs"]) == ("succeeded", "data", again["folder"])
+    assert run["metrics"] == listed(yard, model)["metrics"] == again["metrics"] == first["metrics"]
     assert yard.jobs(first["run"]) == [f"{first['run']}-a1"]
     yard.reconciled()
     card = yard.period(model, DAY)
@@ -196,8 +204,10 @@ def test_an_earlier_runs_outputs_are_published_again_and_what_they_replace_does_
     assert "was published in place of what came of them by developer" in card["decision"]["why"]
 
     assert decide(yard, f"{model}/periods/{DAY}/retract")[0] == 202
+    assert listed(yard, model)["metrics"] == {}
     assert decide(yard, f"{model}/periods/{DAY}/publish", run=first["run"])[1]["attempt"] == 3
     assert yard.published(model, DAY)["generation"] == 5
+    assert listed(yard, model)["metrics"] == first["metrics"]
     assert yard.outputs(model, DAY) == bytes_of_first
     assert decide(yard, f"{model}/periods/{DAY}/publish", run=second["run"])[0] == 202
     assert yard.published(model, DAY, other_than=first["run"])["run"] == second["run"]

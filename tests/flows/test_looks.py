@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.flows.browser import BROWSER, Browser
-from tests.flows.yard import MODEL, Yard
+from tests.flows.yard import MODEL, SAYING_JOB, SAYING_MODEL, Yard
 from tests.running import eventually
 
 DAY, BROKEN = "2024-03-30", "2024-03-31"
 #: The model's texts, as hostile as its author could make them.
-HOSTILE = MODEL.replace(
+HOSTILE = SAYING_MODEL.replace(
     "Puts its rows together.", '"<img src=x onerror=alert(1)> & a word_that_is_much_too_long_to_be_broken"'
 )
 AXE = (resources.files("axe_core_python") / "axe.min.js").read_text()
@@ -30,11 +30,11 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this mac
 @pytest.fixture(scope="module")
 def model(shared_yard: Yard) -> str:
     """A model with something of everything: published twice, failed, waived, and one that reads it."""
-    name = shared_yard.a_model("shop-revenue", HOSTILE)
+    name = shared_yard.a_model("shop-revenue", HOSTILE, SAYING_JOB)
     reads = 'rows: {path: "landing/NAME/{period:%Y-%m-%d}/", complete: {marker: _SUCCESS}}'
     shared_yard.a_model("stock-level", MODEL.replace(reads, "rows: {from: shop-revenue/all}"))
-    for day in ("2024-03-28", "2024-03-29", DAY):
-        shared_yard.land(f"{name}/{day}", {"a.txt": "one", "<b>b.txt": "two"})
+    for day, text in (("2024-03-28", "two"), ("2024-03-29", "one, and two more"), (DAY, "two hundred")):
+        shared_yard.land(f"{name}/{day}", {"a.txt": "one", "<b>b.txt": text})
         shared_yard.published(name, day)
     shared_yard.published("stock-level", DAY)
     shared_yard.land(f"{name}/{BROKEN}", {"a.txt": "fail"})

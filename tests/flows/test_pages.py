@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.flows.browser import BROWSER, Browser
-from tests.flows.yard import MODEL, Yard
+from tests.flows.yard import SAYING_MODEL, Yard
 from tests.running import eventually
 
 DAY, BROKEN = "2024-03-30", "2024-03-31"
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this mac
 @pytest.fixture(scope="module")
 def model(shared_yard: Yard) -> str:
     """A model with one period published and one failed, both among its newest, whose texts look like HTML."""
-    text = MODEL.replace("Puts its rows together.", f'"{NASTY}"')
+    text = SAYING_MODEL.replace("Puts its rows together.", f'"{NASTY}"')
     job = f"import sys; print({NASTY!r}); sys.exit('<b>bad</b>') if 'fail' in sys.argv[1] else None\n"
     name = shared_yard.a_model("pages", text, job=job + SUMMARY)
     shared_yard.land(f"{name}/{DAY}", {"a.txt": "one"})
@@ -41,6 +41,7 @@ texts = [path.read_text() for path in pathlib.Path(sys.argv[1]).rglob("*.txt")]
 if "fail" in texts:
     sys.exit("<b>told to fail</b>")
 (pathlib.Path(sys.argv[2]) / "all.txt").write_text(" ".join(texts))
+(pathlib.Path(sys.argv[2]) / "metrics.json").write_text('{"test": {"mae": 1234.5}}')
 """
 
 
@@ -71,6 +72,17 @@ def test_a_model_and_a_period(yard: Yard, model: str) -> None:
     assert "&lt;script&gt;" in page
     assert f'href="/dashboard/models/{model}/periods/{DAY}"' in page
     assert "has no data" in seen(yard, f"dashboard/models/{model}/periods/2024-03-01")
+
+
+def test_what_a_model_says_of_itself(yard: Yard, model: str) -> None:
+    """In numbers and as a picture that says them in words, on its page; in numbers on the run's."""
+    page = seen(yard, f"dashboard/models/{model}")
+    assert f'<th scope="col" class="number">{DAY}</th>' in page
+    assert '<th scope="row">test.mae</th><td class="number">1234.5</td>' in page
+    assert re.search(r'<svg class="curve"[^>]* role="img" aria-label="test.mae, 1 of 1 periods from [^"]*1234.5"', page)
+    run = seen(yard, f"dashboard/runs/{yard.period(model, DAY)['published']['run']}")
+    assert "<dt>test.mae</dt><dd>1234.5</dd>" in run
+    assert "test.mae" not in seen(yard, f"dashboard/runs/{yard.period(model, BROKEN)['last']['run']}")
 
 
 def test_a_failed_run_tells_its_failure_first(yard: Yard, model: str) -> None:

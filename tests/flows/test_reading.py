@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -10,11 +11,11 @@ from typer.testing import CliRunner
 
 from slipway import rollup
 from slipway.cli import app as slipway
-from tests.flows.yard import Yard, forget_clients, read
+from tests.flows.yard import SAYING_JOB, SAYING_MODEL, Yard, forget_clients, read
 from tests.running import eventually
 from triggers.operations import OPERATIONS
 
-DAY, BROKEN = "2024-01-05", "2024-01-06"
+DAY, BROKEN, SILENT = "2024-01-05", "2024-01-06", "reading-silent"
 SHAPES = {operation.name: operation.answer for operation in OPERATIONS}
 
 
@@ -27,10 +28,12 @@ def shown(yard: Yard, name: str, path: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def model(shared_yard: Yard) -> str:
-    """A model with one period published, and one that failed."""
-    name = shared_yard.a_model("reading")
+    """A model with one period published, and one that failed. Beside it runs one whose metrics are none."""
+    name = shared_yard.a_model("reading", SAYING_MODEL, SAYING_JOB)
     shared_yard.land(f"{name}/{DAY}", {"a.txt": "one", "b.txt": "two"})
     shared_yard.land(f"{name}/{BROKEN}", {"fail.txt": "fail"})
+    shared_yard.a_model(SILENT, SAYING_MODEL, SAYING_JOB)
+    shared_yard.land(f"{SILENT}/{DAY}", {"a.txt": "says nothing"})
     shared_yard.published(name, DAY)
     shared_yard.ended(name, BROKEN, "failed")
     return name
@@ -55,6 +58,26 @@ def test_the_board_shows_what_records_say(yard: Yard, model: str) -> None:
     used = rows[DAY]["used"]
     assert (used["compute"], used["nodes"], used["input_bytes"]) == ("cpu-cluster", 1, 6)
     assert 0 <= used["job_seconds"] < used["seconds"]  # a job of an instant may end before it was looked at
+
+
+def test_a_model_says_how_good_its_work_was_or_nothing_is_published(yard: Yard, model: str) -> None:
+    """PB-1: kept with the run, its attempt and the publication. One that says nothing usable publishes nothing."""
+    said = yard.period(model, DAY)["published"]["metrics"]
+    run = yard.period(model, DAY)["published"]["run"]
+    assert (said["files"], set(said)) == (2, {"files", "letters.mean"})
+    rows = {one["period"]: one for one in yard.get(f"models/{model}/periods?limit=500")["periods"]}
+    assert rows[DAY]["metrics"] == yard.run(run)["metrics"] == said
+    assert (rows[BROKEN]["metrics"], yard.run(yard.period(model, BROKEN)["last"]["run"])["metrics"]) == ({}, {})
+    record = json.loads(read(yard.lake("app", "control"), f"runs/{model}/{DAY}/{run}/record-1.json"))
+    assert record["metrics"] == said
+
+    failed = yard.ended(SILENT, DAY, "failed")
+
+    assert (failed["failure"]["kind"], failed["failure"]["code"]) == ("model", "metrics-unusable")
+    assert failed["failed_step"] == "plan_verification"
+    assert "all/metrics.json, which `metrics` of model.yaml names, is no JSON object" in failed["failure"]["message"]
+    assert yard.period(SILENT, DAY)["published"] is None
+    assert yard.get(f"runs/{failed['run']}/outputs")["files"] == []
 
 
 def test_a_lost_board_is_made_good(yard: Yard, model: str) -> None:

@@ -52,6 +52,16 @@ inputs:
 outputs:
   all: {must_have: ["*.txt"]}
 """
+#: As it and its job, for a model that says of itself how many files it read and how many letters one has.
+SAYING_MODEL = MODEL + "metrics: all/metrics.json\n"
+SAYING_JOB = (
+    JOB
+    + """
+import json
+read = {"files": len(lines), "letters": {"mean": sum(map(len, lines)) / len(lines)}}
+(outputs / "metrics.json").write_text("NaN" if lines[0].endswith("says nothing") else json.dumps(read))
+"""
+)
 JOB_YAML = """
 type: command
 code: src
