@@ -40,13 +40,18 @@ def _row(name: str, newest: Sequence[Mapping[str, Any]], whole: Sequence[Mapping
     return {
         "name": name,
         "values": ["" if (value := row["metrics"].get(name)) is None else words(value) for row in newest],
-        "low": words(low),
-        "high": words(high),
+        "labels": _labels(low, high),
         "line": "".join(f"{'L' if joined else 'M'}{x:g} {y:g}" for x, y, joined in points),
         "dots": "".join(f"M{x:g} {y:g}h0" for x, y, _ in points),
         "words": f"{name}, {len(known)} of {len(whole)} periods from {whole[0]['period']} to {whole[-1]['period']}: "
         f"lowest {words(low)}, highest {words(high)}",
     }
+
+
+def _labels(low: float, high: float) -> list[dict[str, Any]]:
+    """The highest value beside the curve's top, the lowest beside its bottom; the only one in the middle."""
+    ends = ((high, 11.0), (low, HEIGHT - 2)) if high > low else ((low, HEIGHT / 2 + MARGIN),)
+    return [{"words": words(value), "y": y} for value, y in ends]
 
 
 def _points(values: Sequence[float | None], low: float, high: float) -> Iterator[tuple[float, float, bool]]:

@@ -30,7 +30,7 @@ def test_a_curve_goes_from_the_oldest_period_on_to_scale_and_leaves_gaps() -> No
 
     assert found["periods"] == ["2024-01-05", "2024-01-04"]
     [mae] = found["rows"]
-    assert (mae["name"], mae["values"], mae["low"], mae["high"]) == ("mae", ["2", "1"], "1", "3")
+    assert (mae["name"], mae["values"], [label["words"] for label in mae["labels"]]) == ("mae", ["2", "1"], ["3", "1"])
     assert points(mae["line"]) == [
         ("M", MARGIN, MARGIN),
         ("M", MARGIN + 0.75 * (WIDTH - 2 * MARGIN), HEIGHT - MARGIN),
@@ -53,9 +53,11 @@ def test_without_metrics_there_is_no_picture() -> None:
 
 
 def test_one_value_alone_is_level() -> None:
-    """And so is one that never moves."""
+    """And so is one that never moves; it is told once."""
     for given_ in ([row(1, mae=5.0)], [row(2, mae=5.0), row(1, mae=5.0)]):
-        assert {y for _, _, y in points(curves(given_)["rows"][0]["line"])} == {HEIGHT / 2}
+        [one] = curves(given_)["rows"]
+        assert {y for _, _, y in points(one["line"])} == {HEIGHT / 2}
+        assert [label["words"] for label in one["labels"]] == ["5"]
 
 
 @given(st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40))
