@@ -9,7 +9,8 @@ import azure.durable_functions as df
 
 from activities.effects import Ask, claim_of, run_step
 from slipway import paths
-from slipway.azure.lake import SourceChanged, lake
+from slipway.azure.lake import lake
+from slipway.azure.store import SourceChanged
 from slipway.failure import Failed, Failure, Kind
 from slipway.run import RunId
 from slipway.snapshot import Blocks, Item, Part

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from slipway import paths
-from slipway.azure.lake import Entry, lake
+from slipway.azure.lake import lake
+from slipway.azure.store import Entry
 from slipway.backfill import ENDED
 from slipway.claim import Record
 from slipway.names import InvalidName

@@ -19,7 +19,8 @@ from activities.assess_period import released
 from activities.wake import wake
 from slipway import claim, incident, model_state, paths
 from slipway.azure.failures import failure_of
-from slipway.azure.lake import Change, lake
+from slipway.azure.lake import lake
+from slipway.azure.store import Change
 from slipway.claim import Refused
 from slipway.manifest import MANIFEST, MARKER
 from slipway.names import InvalidName, model_name

@@ -14,7 +14,8 @@ from activities import open_incident, resolve_incident
 from activities.send_incident import on_its_way, send
 from slipway import alike, paths
 from slipway.azure.failures import failure_from
-from slipway.azure.lake import Change, Entry, lake
+from slipway.azure.lake import lake
+from slipway.azure.store import Change, Entry
 from slipway.failure import Kind
 from slipway.incident import part_of, raised
 from slipway.settings import settings

@@ -26,7 +26,8 @@ from slipway.azure import job_document
 from slipway.azure.assets import Assets
 from slipway.azure.credential import credential
 from slipway.azure.failures import failure_of
-from slipway.azure.lake import Store, lake
+from slipway.azure.lake import lake
+from slipway.azure.store import Store
 from slipway.catalog import Catalog
 from slipway.cli import folders
 from slipway.cli.exits import Exit

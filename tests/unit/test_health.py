@@ -12,7 +12,7 @@ import azure.functions as func
 import pytest
 
 from slipway import clock
-from slipway.azure.lake import Record
+from slipway.azure.store import Record
 from triggers import health
 from triggers.overview import STALE
 
