@@ -1,7 +1,7 @@
 """Clean one day of hourly weather: each airport and hour once, in named units, with the gaps made visible.
 
-Reads the one CSV file of the day, named like the day (2013-01-31.csv); writes a Parquet file, a quality record and metrics.
-Runs hundreds of times, so it does without pandas, which takes longer to import than all the work here.
+Reads the one CSV file of the day, named like the day (2013-01-31.csv); writes a Parquet file, a quality record and
+metrics. Runs hundreds of times, so it does without pandas, which takes longer to import than all the work here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(source: Path, hours: Path, quality: Path) -> None:
-    """Clean the day in the folder `source`; write `hours`/<day>.parquet, `quality`/<day>.json and `quality`/metrics.json."""
+    """Clean the day in the folder `source`; write `hours`/<day>.parquet, and <day>.json and metrics.json to `quality`."""
     path = the_file(source)
     day = day_of(path)
     observed, findings = observations.clean(read(path), day)
