@@ -28,9 +28,9 @@ from localcloud.tls import Tls
 log = logging.getLogger(__name__)
 
 #: Seconds all services have to answer after they were started.
-HEALTHY_WITHIN = 30.0
+HEALTHY_WITHIN = 60.0
 #: Seconds the ports of a cloud that was killed may take to become free.
-PORTS_FREE_WITHIN = 5.0
+PORTS_FREE_WITHIN = 15.0
 
 
 class UnhealthyError(Exception):

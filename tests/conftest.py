@@ -1,4 +1,4 @@
-"""Fixtures for all tests: local clouds that are started, handed out and stopped."""
+"""For all tests: local clouds that are started, handed out and stopped; how properties are tested."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from localcloud.tls import Tls
 from tests.running import LocalCloud
 
 StartCloud = Callable[..., LocalCloud]
+
+# The same examples each time, so that a failure is the change's own and nobody else's; and no haste, since the machine
+# may be busy. `--hypothesis-profile search` looks for new ones instead, and for longer.
+settings.register_profile("same", deadline=None, derandomize=True, database=None)
+settings.register_profile("search", deadline=None, derandomize=False, max_examples=2000)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

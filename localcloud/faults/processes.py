@@ -15,7 +15,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 #: Seconds that somebody who wants a lock waits for it, and that who asked for that waits to see it held.
-_LOCK_WITHIN, _HELD_WITHIN = 10.0, 1.0
+_LOCK_WITHIN, _HELD_WITHIN = 10.0, 5.0
 
 
 def end(pids: Iterable[int], number: signal.Signals) -> None:

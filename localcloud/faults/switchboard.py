@@ -21,7 +21,7 @@ from localcloud.faults.rules import FaultError, Rule
 log = logging.getLogger(__name__)
 
 #: How long whoever switches waits for the hosts to go by it, in seconds.
-TAKEN_WITHIN = 2.0
+TAKEN_WITHIN = 10.0
 #: Returns the running processes that a name stands for at a point; none while there are none.
 Pids = Callable[[Point], list[int]]
 

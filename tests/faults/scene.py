@@ -111,7 +111,7 @@ class Scene(Yard):
             except (urllib.error.URLError, http.client.HTTPException, ConnectionError, json.JSONDecodeError):
                 return None
 
-        answer: tuple[int, dict[str, Any]] = eventually(asked, 60)
+        answer: tuple[int, dict[str, Any]] = eventually(asked)
         return answer
 
     # What lies in the lake, as its owner sees it
@@ -129,7 +129,7 @@ class Scene(Yard):
         url = f"{self.cloud.endpoints.aml}{WORKSPACE}/jobs/{job}/cancel?api-version=2024-01-01-preview"
         headers = {"Authorization": f"Bearer {self.cloud.token(principal, 'https://management.azure.com')}"}
         request = urllib.request.Request(url, data=b"", headers=headers, method="POST")
-        urllib.request.urlopen(request, timeout=30, context=self.cloud.trust).close()
+        urllib.request.urlopen(request, timeout=60, context=self.cloud.trust).close()
 
     def ends(self, run: str) -> dict[int, dict[str, Any]]:
         """The records of a run's attempts."""
@@ -147,7 +147,7 @@ class Scene(Yard):
 
     # Waiting
 
-    def until(self, model: str, period: str, stage: str, attempt: int = 1, within: float = 40) -> dict[str, Any]:
+    def until(self, model: str, period: str, stage: str, attempt: int = 1) -> dict[str, Any]:
         """Wait until the period's active run is in a stage; returns the claim."""
 
         def there() -> dict[str, Any] | None:
@@ -155,12 +155,12 @@ class Scene(Yard):
             at = claim and (claim["stage"], claim["attempt"]) == (stage, attempt) and claim["token"]
             return claim if at else None
 
-        claim: dict[str, Any] = eventually(there, within)
+        claim: dict[str, Any] = eventually(there)
         return claim
 
-    def fired(self, count: int, within: float = 60) -> None:
+    def fired(self, count: int) -> None:
         """Wait until so many of the faults that are on have acted."""
-        eventually(lambda: len(self._rules()) - len(self.idle()) >= count, within)
+        eventually(lambda: len(self._rules()) - len(self.idle()) >= count)
 
     def disturb(self, model: str, day: str, where: Mapping[str, Any], action: Mapping[str, Any]) -> None:
         """A fault of one period, once. In the name, `M` and `P` stand for model and period, `W` and `O` for the first
@@ -226,7 +226,7 @@ class Scene(Yard):
         return [json.loads(row[0]) for row in self._engine(query, instance)]
 
     def _engine(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(f"file:{self.cloud.state / 'functions.db'}?mode=ro", uri=True, timeout=10)) as db:
+        with closing(sqlite3.connect(f"file:{self.cloud.state / 'functions.db'}?mode=ro", uri=True, timeout=60)) as db:
             return db.execute(query, values).fetchall()
 
     # The engine, as an operator with the extension's key sees it
@@ -250,7 +250,7 @@ class Scene(Yard):
         data = body if method == "POST" else None
         request = urllib.request.Request(address, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 text = answer.read()
                 return answer.status, json.loads(text) if text else None
         except urllib.error.HTTPError as error:

@@ -80,13 +80,13 @@ def test_an_owner_that_sleeps_through_its_deadline_wakes_to_nothing(scene: Scene
     days = asleep(scene, model, BEFORE_DELIVERY, where)
 
     scene.advance(12 * HOURS)
-    published = {day: scene.published(model, day, within=90) for day in days}
+    published = {day: scene.published(model, day) for day in days}
     before = {day: what_stands(scene, model, day) for day in days}
     scene.calm()
 
     for day in days:
         run = published[day]["run"]
-        eventually(lambda run=run: scene.instance(f"{run}-a1")["runtimeStatus"] == "Completed", 60)
+        eventually(lambda run=run: scene.instance(f"{run}-a1")["runtimeStatus"] == "Completed")
         assert scene.instance(f"{run}-a1")["output"]["status"] == "superseded"
         assert what_stands(scene, model, day) == before[day]
         is_like_the_twin(scene, model, day, published[day], attempt=2)
@@ -100,13 +100,13 @@ def test_an_owner_that_sleeps_on_the_way_to_readers_is_rolled_forward(scene: Sce
     days = asleep(scene, model, IN_DELIVERY, where)
 
     scene.advance(1 * HOURS)
-    published = {day: scene.published(model, day, within=90) for day in days}
+    published = {day: scene.published(model, day) for day in days}
     before = {day: what_stands(scene, model, day) for day in days}
     scene.calm()
 
     for day in days:
         run = published[day]["run"]
-        eventually(lambda run=run: scene.instance(f"{run}-a1")["runtimeStatus"] in ("Completed", "Failed"), 60)
+        eventually(lambda run=run: scene.instance(f"{run}-a1")["runtimeStatus"] in ("Completed", "Failed"))
         assert what_stands(scene, model, day) == before[day]
         is_like_the_twin(scene, model, day, published[day], attempt=1)
         assert scene.jobs(run) == [f"{run}-a1"]
@@ -119,16 +119,16 @@ def test_an_opener_that_wakes_after_its_set_was_closed_opens_nothing(scene: Scen
     scene.land(f"{model}/{day}", ROWS)
     scene.fired(1)
     scene.advance(1 * HOURS)
-    old = scene.published(model, day, within=60)
+    old = scene.published(model, day)
     scene.land(f"{model}/{day}", {"a.txt": "corrected\n"})
     new = scene.published(model, day, other_than=old["run"])
     scene.advance(25 * HOURS)
-    eventually(lambda: scene.record(model, day)["retired"] == [], 30)
+    eventually(lambda: scene.record(model, day)["retired"] == [])
     before = what_stands(scene, model, day)
 
     scene.calm()
 
-    eventually(lambda: scene.instance(f"{old['run']}-a1")["runtimeStatus"] == "Completed", 60)
+    eventually(lambda: scene.instance(f"{old['run']}-a1")["runtimeStatus"] == "Completed")
     assert what_stands(scene, model, day) == before
     assert scene.period(model, day)["published"] == new
     for folder in (old["folder"], old["folder"].replace("/outputs-", "/closed-")):
@@ -150,7 +150,7 @@ def test_an_owner_that_sleeps_at_its_end_takes_no_inputs_from_the_resumed_attemp
 
     scene.calm()
 
-    eventually(lambda: scene.instance(f"{run}-a1")["runtimeStatus"] == "Completed", 60)
+    eventually(lambda: scene.instance(f"{run}-a1")["runtimeStatus"] == "Completed")
     assert scene.can_read("job", f"{model}/{day}/{run}/inputs/rows/{day}/a.txt")
     assert scene.call("POST", f"runs/{run}/cancel", {"reason": "seen enough"})[0] == 202
 
@@ -164,7 +164,7 @@ def test_a_claim_without_an_orchestration_is_started(scene: Scene, model: str) -
 
     scene.land(f"{model}/{day}", ROWS)
 
-    is_like_the_twin(scene, model, day, scene.published(model, day, within=90), attempt=1)
+    is_like_the_twin(scene, model, day, scene.published(model, day), attempt=1)
 
 
 def test_an_ended_instance_that_is_started_again_does_nothing(scene: Scene, model: str) -> None:
@@ -193,11 +193,11 @@ def test_a_start_that_is_swallowed_is_made_up_for(scene: Scene, model: str) -> N
     scene.fired(1)
 
     scene.outlive(model, day)
-    published = scene.published(model, day, within=60)
+    published = scene.published(model, day)
     before = what_stands(scene, model, day)
     scene.calm()
 
-    eventually(lambda: scene.instance(f"{published['run']}-a1")["runtimeStatus"] == "Completed", 60)
+    eventually(lambda: scene.instance(f"{published['run']}-a1")["runtimeStatus"] == "Completed")
     assert what_stands(scene, model, day) == before
     is_like_the_twin(scene, model, day, published, attempt=2)
     assert scene.jobs(published["run"]) == [f"{published['run']}-a2"]
@@ -239,7 +239,7 @@ def test_an_instance_ended_from_outside(scene: Scene, purge: bool) -> None:
     scene.advance(12 * HOURS)
 
     for day, (_, jobs, attempt) in zip(days, STAGES.values(), strict=True):
-        published = scene.published(model, day, within=90)
+        published = scene.published(model, day)
         is_like_the_twin(scene, model, day, published, attempt)
         assert scene.jobs(runs[day]) == [f"{runs[day]}-{job}" for job in jobs], day
 

@@ -34,7 +34,7 @@ def test_everything_is_done_twice_at_the_same_time(scene: Scene, what: str) -> N
 
     with Onlooker(scene, model, "2024-01-02") as onlooker:
         scene.land(f"{model}/2024-01-02", ROWS)
-        published = scene.published(model, "2024-01-02", within=60)
+        published = scene.published(model, "2024-01-02")
 
     onlooker.verdict()
     eventually(lambda: scene.idle() == [])  # the last ones strike when the period is free already
@@ -54,7 +54,7 @@ def test_the_turn_that_claims_a_run_is_taken_by_two_hosts(scene: Scene) -> None:
     run = eventually(lambda: scene.record(model, day).get("claim"))["run"]
     eventually(lambda: scene.instance(f"{run}-a1")["runtimeStatus"] == "Completed")
     scene.outlive(model, day)
-    published = scene.published(model, day, within=60)
+    published = scene.published(model, day)
     assert (published["run"], published["attempt"]) == (run, 2)
     assert scene.job_states(run) == {f"{run}-a2": "Completed"}
 
@@ -80,7 +80,7 @@ def test_a_long_job_leaves_short_histories(scene: Scene, duration: str, limit: i
         waits = scene.timers(run)
         if waits:
             scene.advance(stride or max(0.0, (min(waits) - scene.now()).total_seconds()))
-            eventually(lambda before=looked: scene.instance(f"{run}-a1-await_job") != before, 30)
+            eventually(lambda before=looked: scene.instance(f"{run}-a1-await_job") != before)
         watch(scene, run, longest)
     published = scene.published(model, day)
     watch(scene, run, longest)

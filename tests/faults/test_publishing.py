@@ -77,7 +77,7 @@ def test_killed_at_every_effect(scene: Scene, model: str, stage: str) -> None:
 
     with Onlooker(scene, model, day) as onlooker:
         scene.land(f"{model}/{day}", ROWS)
-        published = scene.published(model, day, within=120)
+        published = scene.published(model, day)
 
     eventually(lambda: scene.idle() == [])  # the last ones strike when the period is free already
     onlooker.verdict()
@@ -97,7 +97,7 @@ def test_every_answer_lost(scene: Scene, model: str) -> None:
 
     with Onlooker(scene, model, day) as onlooker:
         scene.land(f"{model}/{day}", ROWS)
-        published = scene.published(model, day, within=120)
+        published = scene.published(model, day)
 
     eventually(lambda: scene.idle() == [])  # the last ones strike when the period is free already
     onlooker.verdict()
@@ -117,7 +117,7 @@ def test_a_recursive_grant_that_stops_half_way(scene: Scene, model: str) -> None
     with Onlooker(scene, model, day) as onlooker:
         scene.land(f"{model}/{day}", ROWS)
         with scene.no_waiting(scene.until(model, day, "verifying")["run"]):
-            published = scene.published(model, day, within=60)
+            published = scene.published(model, day)
 
     eventually(lambda: scene.idle() == [])  # the last ones strike when the period is free already
     onlooker.verdict()
@@ -133,7 +133,7 @@ def test_a_grant_that_succeeds_with_failures_inside(scene: Scene, model: str) ->
 
     with Onlooker(scene, model, day) as onlooker:
         scene.land(f"{model}/{day}", ROWS)
-        published = scene.published(model, day, within=60)
+        published = scene.published(model, day)
 
     eventually(lambda: scene.idle() == [])  # the last ones strike when the period is free already
     onlooker.verdict()
@@ -151,7 +151,7 @@ def test_a_publication_that_failed_is_resumed_without_its_job(scene: Scene, mode
     with Onlooker(scene, model, day, attempts=2) as onlooker:
         scene.land(f"{model}/{day}", ROWS)
         with scene.no_waiting(scene.until(model, day, "verifying")["run"]):
-            failed = scene.ended(model, day, "failed", within=90)
+            failed = scene.ended(model, day, "failed")
         assert (failed["failure"]["code"], failed["failed_step"]) == ("throttled", "grant_readers")
         assert scene.period(model, day)["incident"]["status"] == "open"
         assert not scene.can_read("analyst", f"{failed['links']['outputs']}/all/all.txt")
@@ -179,7 +179,7 @@ def test_a_record_that_cannot_be_written_for_an_hour(scene: Scene, model: str) -
         scene.land(f"{model}/{day}", ROWS)
         claim = scene.until(model, day, "published")
         with scene.no_waiting(claim["run"]):
-            eventually(lambda: scene.instance(f"{claim['run']}-a1")["runtimeStatus"] == "Failed", 60)
+            eventually(lambda: scene.instance(f"{claim['run']}-a1")["runtimeStatus"] == "Failed")
         scene.calm()
         scene.outlive(model, day)
         published = scene.published(model, day)
@@ -238,7 +238,7 @@ def test_what_was_retracted_stays_invisible_whoever_wakes_late(scene: Scene, nam
     status, answer = scene.call("POST", f"models/{model}/periods/{day}/retract", {"reason": "half of it is missing"})
     assert status == 202, answer
     scene.calm()
-    eventually(lambda: scene.instance(f"{published['run']}-a1")["runtimeStatus"] != "Running", 60)
+    eventually(lambda: scene.instance(f"{published['run']}-a1")["runtimeStatus"] != "Running")
 
     record, models = scene.record(model, day), scene.lake("app", "models")
     reader = scene.lake("analyst", "models")

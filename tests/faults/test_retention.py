@@ -51,7 +51,7 @@ def passed(scene: Scene) -> dict[str, Any]:
         found = last_pass(scene)
         return found if found and datetime.fromisoformat(found["started_at"]) > begun else None
 
-    found: dict[str, Any] = eventually(whole, 90)
+    found: dict[str, Any] = eventually(whole)
     return found
 
 
@@ -68,7 +68,7 @@ def test_what_is_old_goes_and_what_is_needed_stays(old_scene: Scene) -> None:
     outputs = scene.outputs(model, TWICE)
     told = scene.get(f"runs/{superseded}/history")["timeline"]
     lost = f"runs/{model}/{FAILED}/{failed}/history-1.json"
-    eventually(lambda: scene.document(lost), 30)
+    eventually(lambda: scene.document(lost))
     scene.lake("app", "control").delete_file(lost)  # as if its writing had been lost
 
     assert scene.call("POST", f"models/{model}/pause", REASON, {"Idempotency-Key": "pause"})[0] == 200
@@ -79,12 +79,12 @@ def test_what_is_old_goes_and_what_is_needed_stays(old_scene: Scene) -> None:
     # A month later nothing can be deleted at first: a dry run tells what would go.
     scene.fault({"status": 403}, service="storage", operation="DeletePath")
     scene.advance(31 * DAY)
-    eventually(lambda: last_pass(scene).get("failed"), 90)
+    eventually(lambda: last_pass(scene).get("failed"))
     would = {row["name"]: row for row in scene.get("retention?dry_run=yes")["classes"]}
     assert (would["inputs"]["count"], would["inputs"]["runs"], would["inputs"]["uncounted"]) == (2, 2, 0)
     assert (would["inputs"]["files"], would["inputs"]["bytes"]) == (2, 6), "a file of three bytes each"
     assert f"models/{model}/{TWICE}/{published}/inputs" in would["inputs"]["examples"]
-    eventually(lambda: not asked & {path.name for path in scene.lake("app", "control").get_paths("requests")}, 60)
+    eventually(lambda: not asked & {path.name for path in scene.lake("app", "control").get_paths("requests")})
 
     # Then a pass is killed when the record says what is gone, before any byte goes. And a run hangs.
     scene.calm()
@@ -96,15 +96,15 @@ def test_what_is_old_goes_and_what_is_needed_stays(old_scene: Scene) -> None:
     status, problem = scene.call("POST", f"models/{model}/runs", {"period": TWICE, "inputs": superseded, **REASON})
     assert (status, problem["title"]) == (409, "Inputs are gone"), problem
     scene.land(f"{model}/{ACTIVE}", {"a.txt": "hang"})
-    scene.until(model, ACTIVE, "running", within=90)
-    eventually(lambda: "inputs" not in inside(scene, superseded), 90)
-    eventually(lambda: "inputs" not in inside(scene, published), 30)
+    scene.until(model, ACTIVE, "running")
+    eventually(lambda: "inputs" not in inside(scene, superseded))
+    eventually(lambda: "inputs" not in inside(scene, published))
     assert scene.outputs(model, TWICE) == outputs
     assert {"inputs", "work-1"} <= set(inside(scene, failed)), "a person may resume it"
 
     # The engine has forgotten what ended, and nothing of it is lost; what is running it still knows.
-    eventually(lambda: scene.instance(f"{superseded}-a1")["runtimeStatus"] is None, 60)
-    eventually(lambda: scene.instance(f"{failed}-a1")["runtimeStatus"] is None, 60)
+    eventually(lambda: scene.instance(f"{superseded}-a1")["runtimeStatus"] is None)
+    eventually(lambda: scene.instance(f"{failed}-a1")["runtimeStatus"] is None)
     assert scene.get(f"runs/{superseded}/history")["timeline"] == told
     known = {entry["what"]: entry for entry in scene.get(f"runs/{failed}/history")["timeline"]}
     assert known["read_job"]["outcome"] == "failure", "receipts do not tell that: its history was kept first"
@@ -119,8 +119,8 @@ def test_what_is_old_goes_and_what_is_needed_stays(old_scene: Scene) -> None:
     would = scene.get("retention?dry_run=yes")
     assert {row["name"]: row["count"] for row in would["classes"] if row["count"]} == {}
     scene.advance(60 * DAY)
-    eventually(lambda: inside(scene, superseded) == [], 90)
-    eventually(lambda: inside(scene, failed) == [], 90)
+    eventually(lambda: inside(scene, superseded) == [])
+    eventually(lambda: inside(scene, failed) == [])
     status, problem = scene.call("POST", f"models/{model}/periods/{TWICE}/publish", {"run": superseded, **REASON})
     assert (status, problem["title"]) == (409, "Cannot be published"), problem
     status, problem = scene.call("POST", f"runs/{failed}/resume", REASON)

@@ -26,7 +26,7 @@ def test_a_disk_is_full_for_a_while(scene: Scene, store: str) -> None:
     scene.fault({"full": 0}, service="disk", name=store)
     scene.fired(1)
     scene.calm()
-    published = scene.published(model, DAY, within=120)
+    published = scene.published(model, DAY)
     assert scene.outputs(model, DAY) == scene.outputs(model, TWIN)
     assert list(scene.job_states(published["run"]).values()).count("Completed") == 1
 
@@ -40,7 +40,7 @@ def test_the_disk_of_a_job_is_full(scene: Scene) -> None:
     scene.calm()
     assert "No space left" in scene.run(run)["failure"]["message"]
     assert scene.call("POST", f"runs/{run}/resume", {"reason": "there is room again"})[0] == 202
-    published = scene.published(model, DAY, within=60)
+    published = scene.published(model, DAY)
     assert (published["run"], published["attempt"]) == (run, 2)
     assert scene.outputs(model, DAY) == scene.outputs(model, TWIN)
 
@@ -52,7 +52,7 @@ def test_a_database_is_locked_for_eight_seconds(scene: Scene, store: str) -> Non
     where = {"service": "functions", "operation": "ActivityStarted", "name": "submit_job"}
     scene.fault({"lock": store, "seconds": 8}, **where, times=1)
     scene.land(f"{model}/{DAY}", ROWS)
-    published = scene.published(model, DAY, within=120)
+    published = scene.published(model, DAY)
     scene.fired(1)
     assert (published["attempt"], published["generation"]) == (1, 1)
     assert scene.outputs(model, DAY) == scene.outputs(model, TWIN)
@@ -68,6 +68,6 @@ def test_a_message_of_a_run_cannot_be_read(scene: Scene, kind: str) -> None:
     other = twin(scene, f"beside-{kind.lower()}")
     eventually(lambda: scene.record(model, DAY).get("claim"))
     scene.outlive(model, DAY)
-    published = scene.published(model, DAY, within=120)
+    published = scene.published(model, DAY)
     assert published["attempt"] == 2
     assert scene.outputs(model, DAY) == scene.outputs(other, TWIN)

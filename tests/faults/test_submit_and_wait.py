@@ -149,14 +149,14 @@ def test_a_job_that_cannot_be_read_for_too_long(scene: Scene, model: str) -> Non
     scene.land(f"{model}/{day}", {"a.txt": "hang"})
     claim = scene.until(model, day, "queued")
     with scene.no_waiting(claim["run"]):
-        failed = scene.ended(model, day, "failed", within=120)
+        failed = scene.ended(model, day, "failed")
     assert failed["failure"]["code"] == "job-state-unknown"
     assert scene.record(model, day)["orphans"] == [f"{claim['run']}-a1"]
 
     scene.calm()
     scene.advance(120)
 
-    eventually(lambda: scene.record(model, day)["orphans"] == [], 30)
+    eventually(lambda: scene.record(model, day)["orphans"] == [])
     assert scene.job_states(claim["run"]) == {f"{claim['run']}-a1": "Canceled"}
     assert scene.period(model, day)["incident"]["status"] == "open"
 
@@ -165,10 +165,10 @@ def landed(scene: Scene, model: str, day: str, no_waiting: bool = False) -> dict
     """Land a period and wait until it is published, if need be with the clock going where the run waits for it."""
     scene.land(f"{model}/{day}", ROWS)
     if not no_waiting:
-        return scene.published(model, day, within=60)
-    run = eventually(lambda: (scene.record(model, day).get("claim") or {}).get("run"), 30)
+        return scene.published(model, day)
+    run = eventually(lambda: (scene.record(model, day).get("claim") or {}).get("run"))
     with scene.no_waiting(run):
-        return scene.published(model, day, within=60)
+        return scene.published(model, day)
 
 
 def is_published_once(scene: Scene, model: str, day: str, published: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ def test_each_period_is_published_once(both: Scene) -> None:
         both.land(f"{model}/{day}", ROWS)
     owners = set()
     for day in days:
-        published = both.published(model, day, within=120)
+        published = both.published(model, day)
         run = published["run"]
         assert (published["generation"], published["attempt"]) == (1, 1)
         assert both.job_states(run) == {f"{run}-a1": "Completed"}
@@ -48,7 +48,7 @@ def test_a_run_of_the_one_goes_on_while_the_other_is_killed(both: Scene) -> None
     both.fault({"crash": True}, service="slot", operation="ActivityStarted", every=5, times=4)
     both.fault({"crash": True}, service="functions", operation="ActivityStarted", every=7, times=3)
     both.land(f"{model}/{day}", ROWS)
-    published = both.published(model, day, within=150)
+    published = both.published(model, day)
     assert published["generation"] == 1
     states = both.job_states(published["run"])
     assert list(states.values()).count("Completed") == 1

@@ -18,6 +18,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.running import PATIENCE, eventually
+
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--no-first-run")
 
@@ -62,9 +64,9 @@ class Browser:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    def until(self, expression: str, within: float = 30) -> Any:
+    def until(self, expression: str) -> Any:
         """Wait until an expression is true in the page, over navigations; returns its value."""
-        return self._until(lambda: self.see(expression), expression, within)
+        return self._until(lambda: self.see(expression), expression)
 
     def press(self, key: str, times: int = 1) -> None:
         """Press a key: Tab, Enter, or a letter."""
@@ -92,24 +94,21 @@ class Browser:
         told = self.call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
         to.write_bytes(base64.b64decode(told["data"]))
 
-    def _until(self, ask: Callable[[], Any], what: str, within: float) -> Any:
-        deadline = time.monotonic() + within
+    def _until(self, ask: Callable[[], Any], what: str) -> Any:
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 if found := ask():
                     return found
             except (AssertionError, RuntimeError):
                 pass  # between two pages there is none to ask
-            assert time.monotonic() < deadline, f"not within {within} s: {what}"
+            assert time.monotonic() < deadline, f"not within {PATIENCE} s: {what}"
             time.sleep(0.05)
 
     def _port(self) -> str:
         """The port that the browser took, once it has said so."""
         said = Path(self._folder.name, "DevToolsActivePort")
-        deadline = time.monotonic() + 60
-        while not (said.exists() and said.read_text().count("\n")):
-            assert time.monotonic() < deadline, "the browser has not started"
-            time.sleep(0.05)
+        eventually(lambda: said.exists() and said.read_text().count("\n"))
         return said.read_text().splitlines()[0]
 
     async def _connect(self, port: str) -> None:
@@ -123,7 +122,7 @@ class Browser:
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": given})
         while True:
-            told = json.loads((await self._socket.receive(timeout=60)).data)
+            told = json.loads((await self._socket.receive(timeout=PATIENCE)).data)
             if told.get("id") == self._number:
                 if "error" in told:
                     raise RuntimeError(f"{method}: {told['error']['message']}")

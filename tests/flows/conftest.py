@@ -19,8 +19,10 @@ from tests.flows.yard import Yard
 from tests.running import PROJECT, LocalCloud
 
 ActAs = Callable[[str], AbstractContextManager[None]]
-#: How often the flows' apps reconcile; and many flows fail a model of their own, without a common cause.
+#: How often the shared app reconciles; and many flows fail a model of their own, without a common cause.
 RECONCILING = {"SLIPWAY_RECONCILE_SCHEDULE": "*/3 * * * * *", "SLIPWAY_ALIKE_MODELS": "100"}
+#: An app of a few models does it each second: a pass is over by then.
+OFTEN = {**RECONCILING, "SLIPWAY_RECONCILE_SCHEDULE": "* * * * * *"}
 
 
 @pytest.fixture(scope="session")
@@ -78,15 +80,16 @@ def yard(shared_yard: Yard, sink: Sink) -> Iterator[Yard]:
     shared_yard.calm()
 
 
-@pytest.fixture
-def own_yard(tmp_path: Path, authority: Path) -> Iterator[Callable[..., Yard]]:
-    """Make yards for one test, with settings or an app folder of their own: ``own_yard(app=..., SLIPWAY_X="1")``."""
+@pytest.fixture(scope="module")
+def own_yard(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Callable[..., Yard]]:
+    """Make yards for one file, with settings or an app folder of their own: ``own_yard(app=..., SLIPWAY_X="1")``."""
     clouds: list[LocalCloud] = []
 
     def make(app: Path = PROJECT, **settings: str) -> Yard:
-        state = tmp_path / f"state-{len(clouds)}"
-        clouds.append(LocalCloud(app, state, authority, variables=RECONCILING | settings))
-        return Yard(clouds[-1].start(), tmp_path / f"models-{len(clouds)}")
+        """Start an app, and return where to launch runs in it."""
+        folder = tmp_path_factory.mktemp("own-yard")
+        clouds.append(LocalCloud(app, folder / "state", authority, variables=OFTEN | settings))
+        return Yard(clouds[-1].start(), folder / "models")
 
     yield make
     for cloud in clouds:

@@ -13,7 +13,7 @@ from tests.running import eventually
 DAY = "2024-01-01"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_sink() -> Iterator[Sink]:
     """Where this yard's incidents go."""
     one = Sink()
@@ -30,11 +30,11 @@ def test_many_models_that_fail_alike_are_one_incident(own_yard: Callable[..., Ya
         yard.land(f"{model}/{DAY}", {"a.txt": "fail"})
     for model in models:
         yard.ended(model, DAY, "failed")
-    eventually(lambda: yard.call("GET", "incidents/platform--many-model-job-failed")[1].get("models") == models, 30)
+    eventually(lambda: yard.call("GET", "incidents/platform--many-model-job-failed")[1].get("models") == models)
 
     own_sink.answers = "ok"
 
-    eventually(lambda: [type_ for type_, _ in own_sink.told(None)] == ["Opened"], 30)
+    eventually(lambda: [type_ for type_, _ in own_sink.told(None)] == ["Opened"])
     yard.reconciled()
     assert [own_sink.told(model) for model in models] == [[], [], [], []]
     last = own_sink.last(None)
@@ -44,6 +44,6 @@ def test_many_models_that_fail_alike_are_one_incident(own_yard: Callable[..., Ya
         yard.land(f"{model}/{DAY}", {"a.txt": "good"})
         yard.published(model, DAY)
 
-    eventually(lambda: own_sink.told(None)[-1] == ("Resolved", "job-failed"), 30)
-    eventually(lambda: own_sink.told(models[0]) == [("Opened", "job-failed")], 30)
+    eventually(lambda: own_sink.told(None)[-1] == ("Resolved", "job-failed"))
+    eventually(lambda: own_sink.told(models[0]) == [("Opened", "job-failed")])
     assert all("Opened" not in dict(own_sink.told(model)) for model in models[1:])

@@ -142,7 +142,7 @@ def test_a_failed_run_is_resumed_as_its_next_attempt(yard: Yard, sink: Sink) -> 
     status, _ = yard.call("POST", f"runs/{failed['run']}/resume", REASON)
 
     assert status == 202
-    eventually(lambda: yard.run(failed["run"])["attempt"] == 2 and yard.run(failed["run"])["state"] == "failed", 40)
+    eventually(lambda: yard.run(failed["run"])["attempt"] == 2 and yard.run(failed["run"])["state"] == "failed")
     run = yard.run(failed["run"])
     assert [attempt["state"] for attempt in run["attempts"]] == ["failed", "failed"]
     assert run["failure"]["kind"] == "model"
@@ -285,7 +285,7 @@ def in_stage(yard: Yard, model: str, stage: str) -> str:
         active = yard.period(model, DAY)["active"]
         return active["run"] if active and active["stage"] == stage else None
 
-    run: str = eventually(there, 40)
+    run: str = eventually(there)
     return run
 
 

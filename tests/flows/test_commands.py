@@ -68,7 +68,7 @@ def test_beside_an_active_run_a_period_is_not_waived_and_its_commands_are_answer
     """409 with the run; cancel and resume take an Idempotency-Key, and a late repetition undoes nothing."""
     model = yard.a_model("command-active")
     yard.land(f"{model}/{DAY}", {"a.txt": "hang"})
-    run = eventually(lambda: (yard.period(model, DAY)["active"] or {}).get("run"), 40)
+    run = eventually(lambda: (yard.period(model, DAY)["active"] or {}).get("run"))
 
     status, problem = decide(yard, f"{model}/periods/{DAY}/waive")
     assert (status, problem["run"]) == (409, run)
@@ -80,7 +80,7 @@ def test_beside_an_active_run_a_period_is_not_waived_and_its_commands_are_answer
     assert yard.call("POST", f"runs/{run}/resume", REASON, {"Idempotency-Key": "cancel-1"})[0] == 422
     assert yard.call("POST", f"runs/{run}/resume", REASON, {"Idempotency-Key": "resume-1"})[0] == 202
     assert yard.call("POST", f"runs/{run}/cancel", {"reason": "again"}, {"Idempotency-Key": "cancel-2"})[0] == 202
-    eventually(lambda: yard.run(run)["attempt"] == 2 and yard.run(run)["state"] == "canceled", 40)
+    eventually(lambda: yard.run(run)["attempt"] == 2 and yard.run(run)["state"] == "canceled")
     assert yard.call("POST", f"runs/{run}/resume", REASON, {"Idempotency-Key": "resume-1"})[0] == 202
     assert yard.period(model, DAY)["active"] is None
 
@@ -90,7 +90,7 @@ def test_a_paused_model_starts_nothing_by_itself_until_it_is_unpaused(yard: Yard
     model = yard.a_model("command-pause")
     other = "2024-01-02"
     yard.land(f"{model}/{DAY}", {"a.txt": "one"})
-    eventually(lambda: yard.period(model, DAY)["active"], 40)
+    eventually(lambda: yard.period(model, DAY)["active"])
 
     status, told = decide(yard, f"{model}/pause", "pause-1")
 
@@ -169,7 +169,7 @@ def test_only_what_is_published_is_retracted_and_not_beside_a_run(yard: Yard) ->
     assert (status, problem["detail"]) == (409, "nothing is published")
 
     yard.land(f"{model}/{DAY}", {"a.txt": "hang"})
-    run = eventually(lambda: (yard.period(model, DAY)["active"] or {}).get("run"), 40)
+    run = eventually(lambda: (yard.period(model, DAY)["active"] or {}).get("run"))
 
     status, problem = decide(yard, f"{model}/periods/{DAY}/retract")
     assert (status, problem["title"], problem["run"]) == (409, "Cannot be retracted", run)

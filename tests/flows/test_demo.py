@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.running import PROJECT, eventually
+from tests.running import PATIENCE, PROJECT, eventually
 
 Demo = subprocess.Popen[str]
 
@@ -41,7 +41,7 @@ def demo(state: Path) -> Iterator[Demo]:
 def cloud_of(state: Path) -> int:
     """The process of the demonstration's cloud, once it is up."""
     path = state / "endpoints.json"
-    eventually(path.exists, within=90)
+    eventually(path.exists)
     return int(json.loads(path.read_text())["pid"])
 
 
@@ -57,7 +57,7 @@ def is_alive(pid: int) -> bool:
 def test_it_ends_by_itself_with_every_check_true(demo: Demo, state: Path) -> None:
     """Two days are published, one after a failed run, an incident and a correction; nothing is left running."""
     cloud = cloud_of(state)
-    output, talk = demo.communicate(timeout=150)
+    output, talk = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 0, talk
     result: dict[str, Any] = json.loads(output)
 
@@ -75,7 +75,7 @@ def test_it_ends_by_itself_with_every_check_true(demo: Demo, state: Path) -> Non
 def test_a_killed_cloud_ends_it_with_the_way_to_go_on(demo: Demo, state: Path) -> None:
     """No hang and no traceback: one message with the command that continues on the same state."""
     os.kill(cloud_of(state), signal.SIGKILL)
-    output, talk = demo.communicate(timeout=30)
+    output, talk = demo.communicate(timeout=PATIENCE)
 
     assert (demo.returncode, output) == (3, "")
     assert f"-m localcloud up --app . --state '{state}'" in talk
@@ -86,7 +86,7 @@ def test_ctrl_c_stops_the_cloud_too(demo: Demo, state: Path) -> None:
     """As a shell expects it, with 130."""
     cloud = cloud_of(state)
     demo.send_signal(signal.SIGINT)
-    _, talk = demo.communicate(timeout=60)
+    _, talk = demo.communicate(timeout=PATIENCE)
 
     assert demo.returncode == 130
     assert "Traceback" not in talk

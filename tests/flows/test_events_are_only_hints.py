@@ -37,9 +37,9 @@ def a_trace(yard: Yard, name: str) -> dict[str, Any]:
     yard.published(name, "2024-01-05", other_than=first["run"])
     yard.ended(name, "2024-01-06", "failed")
     right = (len(CORRECTED), hashlib.sha256(CORRECTED.encode()).hexdigest())
-    eventually(lambda: yard.period(reader, "2024-01-05")["published"], 40)
-    eventually(lambda: yard.outputs(reader, "2024-01-05")["all/all.txt"] == right, 90)
-    eventually(lambda: not yard.period(reader, "2024-01-05")["active"], 40)
+    eventually(lambda: yard.period(reader, "2024-01-05")["published"])
+    eventually(lambda: yard.outputs(reader, "2024-01-05")["all/all.txt"] == right)
+    eventually(lambda: not yard.period(reader, "2024-01-05")["active"])
     return outcome(yard, name, reader)
 
 
@@ -87,7 +87,7 @@ def test_with_every_event_tripled_and_shuffled_it_is_the_same(yard: Yard, undist
 
     assert a_trace(yard, "hints-tripled") == undisturbed
 
-    eventually(lambda: not any(counts.get("waiting") for counts in yard.cloud.events().values()), 60)
+    eventually(lambda: not any(counts.get("waiting") for counts in yard.cloud.events().values()))
     assert outcome(yard, "hints-tripled", "hints-tripled-reader") == undisturbed
     assert len(yard.jobs("hints-tripled--2024-01-05")) == 2
     assert "Warning" not in (yard.cloud.state / "logs" / "functions.log").read_text()
@@ -205,5 +205,5 @@ def deliver(yard: Yard, batch: list[dict[str, Any]]) -> int:
     address = f"{yard.cloud.endpoints.functions}/runtime/webhooks/EventGrid?functionName=data_landed&code={code}"
     headers = {"Content-Type": "application/json", "aeg-event-type": "Notification"}
     request = urllib.request.Request(address, json.dumps(batch).encode(), headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return int(answer.status)

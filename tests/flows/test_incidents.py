@@ -71,7 +71,7 @@ def test_what_cannot_be_delivered_calls_a_person_until_it_can(yard: Yard, sink: 
     where = {"service": "storage", "operation": "PutBlob", "name": f"models/{model}/published/*"}
     yard.fault({"status": 403, "code": "AuthorizationPermissionMismatch"}, **where)
     yard.land(f"{model}/{DAY}", {"a.txt": "good"})
-    eventually(lambda: (yard.period(model, DAY)["active"] or {}).get("stage") == "publishing", 40)
+    eventually(lambda: (yard.period(model, DAY)["active"] or {}).get("stage") == "publishing")
 
     yard.cloud.advance("31m")
 
@@ -98,23 +98,23 @@ def test_a_destination_that_was_unplugged_is_told_the_newest_state_of_each_incid
         eventually(lambda model=model: sink.told(model) == [("Opened", "job-failed")])
     run = yard.ended(again, DAY, "failed")["run"]
     assert yard.call("POST", f"runs/{run}/resume", {"reason": "once more"})[0] == 202
-    eventually(lambda: sink.told(again) == [("Opened", "job-failed"), ("Updated", "job-failed")], 40)
+    eventually(lambda: sink.told(again) == [("Opened", "job-failed"), ("Updated", "job-failed")])
     yard.land(f"{recovered}/{DAY}", {"a.txt": "good"})
-    eventually(lambda: sink.told(recovered) == [("Opened", "job-failed"), ("Resolved", "job-failed")], 40)
+    eventually(lambda: sink.told(recovered) == [("Opened", "job-failed"), ("Resolved", "job-failed")])
     yard.cloud.advance("1h")
     yard.reconciled()
     assert [sink.paged(model) for model in (failing, again, recovered)] == [[], [], []]
 
     sink.pager_is_down = False
 
-    eventually(lambda: sink.paged(failing) == sink.paged(again) == [("trigger", "warning")], 30)
+    eventually(lambda: sink.paged(failing) == sink.paged(again) == [("trigger", "warning")])
     yard.reconciled()
     assert sink.paged(failing) == sink.paged(again) == [("trigger", "warning")]
     assert sink.told(failing) == [("Opened", "job-failed")]
     for model in (failing, again):
         yard.land(f"{model}/{DAY}", {"a.txt": "good"})
         yard.published(model, DAY)
-    eventually(lambda: sink.paged(failing) == sink.paged(again) == [("trigger", "warning"), ("resolve", None)], 30)
+    eventually(lambda: sink.paged(failing) == sink.paged(again) == [("trigger", "warning"), ("resolve", None)])
     assert sink.paged(recovered) == [], "what had recovered before it was back is never told there"
 
 
@@ -154,14 +154,14 @@ def test_a_canceled_job_that_goes_on_running_calls_a_person_until_it_has_ended(y
     yard.fault({"status": 500}, service="aml", operation="CancelJob", name=f"{model}--*")
     yard.land(f"{model}/{DAY}", {"a.txt": "hang"})
     run = eventually(lambda: (yard.period(model, DAY)["active"] or {}).get("run"))
-    eventually(lambda: yard.job_states(run).get(f"{run}-a1") == "Running", 40)
+    eventually(lambda: yard.job_states(run).get(f"{run}-a1") == "Running")
     assert yard.call("POST", f"runs/{run}/cancel", {"reason": "no longer needed"})[0] == 202
 
     def handed_over() -> bool:
         yard.cloud.advance("10m")
         return yard.period(model, DAY)["active"] is None
 
-    eventually(handed_over, 60)
+    eventually(handed_over)
     assert yard.run(run)["state"] == "canceled"
     yard.cloud.advance("16m")
 

@@ -88,7 +88,7 @@ def submit(one: Filled) -> Submitted:
 
 def ended(name: str) -> Job:
     """The job, once it has ended."""
-    return eventually(lambda: (seen := jobs().read(name)) and seen.phase == "ended" and seen, within=60)
+    return eventually(lambda: (seen := jobs().read(name)) and seen.phase == "ended" and seen)
 
 
 def test_a_job_runs_from_staged_inputs_to_its_own_outputs(resolved: dict[str, Any]) -> None:
@@ -207,7 +207,7 @@ def test_a_canceled_job_ends(resolved: dict[str, Any]) -> None:
     """One request; the end is seen by reading. Asking again, or for a job that never was, is no failure (IN-5)."""
     one = filled(resolved, 12, "sleep")
     submit(one)
-    eventually(lambda: (seen := jobs().read(one.name)) and seen.phase == "running", within=60)
+    eventually(lambda: (seen := jobs().read(one.name)) and seen.phase == "running")
 
     jobs().cancel(one.name)
 

@@ -47,7 +47,7 @@ def test_a_run_that_goes_on_past_its_due_time_is_late_too(yard: Yard, sink: Sink
     model = yard.a_model("late-running", text, timeout=100_000)
     yard.land(f"{model}/{yesterday}", {"a.txt": "hang"})
     run = eventually(lambda: (yard.period(model, yesterday)["active"] or {}).get("run"))
-    eventually(lambda: yard.job_states(run).get(f"{run}-a1") == "Running", 40)
+    eventually(lambda: yard.job_states(run).get(f"{run}-a1") == "Running")
 
     yard.cloud.advance("62m")
 
@@ -78,11 +78,11 @@ def test_a_receiver_that_is_down_is_told_later_and_holds_up_no_run(yard: Yard, s
     assert sink.told(model) == []
     assert run["incident"]["status"] == "open"
     sink.answers = "lost"
-    eventually(lambda: sink.told(model) == [("Opened", "job-failed")], 30)
+    eventually(lambda: sink.told(model) == [("Opened", "job-failed")])
     sink.answers = "ok"
     yard.land(f"{model}/{DAY}", {"a.txt": "good"})
     yard.published(model, DAY)
-    eventually(lambda: sink.told(model) == [("Opened", "job-failed"), ("Resolved", "job-failed")], 30)
+    eventually(lambda: sink.told(model) == [("Opened", "job-failed"), ("Resolved", "job-failed")])
 
 
 def test_a_recovery_overtakes_its_alarm(yard: Yard, sink: Sink) -> None:

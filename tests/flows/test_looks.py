@@ -50,7 +50,7 @@ def backfill(shared_yard: Yard, model: str) -> str:
     status, told = shared_yard.call("POST", f"models/{model}/backfills", asked)
     assert status == 202, told
     id_: str = told["backfill"]
-    eventually(lambda: shared_yard.get(f"backfills/{id_}")["state"] == "planned", 30)
+    eventually(lambda: shared_yard.get(f"backfills/{id_}")["state"] == "planned")
     return id_
 
 

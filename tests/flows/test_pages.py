@@ -105,7 +105,7 @@ def test_now_tells_what_needs_a_person_and_what_runs(yard: Yard, model: str) -> 
     """The incident with who is on it, as soon as somebody said so on the page of incidents; a run that shows life."""
     busy = yard.a_model("pages-busy", job=TALKS, timeout=600)
     yard.land(f"{busy}/{DAY}", {"a.txt": "one"})
-    active = eventually(lambda: (yard.period(busy, DAY)["active"] or {}).get("run"), 30)
+    active = eventually(lambda: (yard.period(busy, DAY)["active"] or {}).get("run"))
     [incident] = [one for one in yard.get("overview")["incidents"] if (one["model"], one["period"]) == (model, BROKEN)]
     assert incident["acknowledged"] is None
 
@@ -133,7 +133,7 @@ def test_a_wrong_address_is_a_page_that_says_so(yard: Yard) -> None:
 
 def test_pages_allow_nothing_of_another_origin(yard: Yard) -> None:
     """By the header that browsers obey; and each names its twin in JSON."""
-    with urllib.request.urlopen(f"{yard.cloud.endpoints.functions}/dashboard", timeout=30) as answer:
+    with urllib.request.urlopen(f"{yard.cloud.endpoints.functions}/dashboard", timeout=60) as answer:
         policy, text = answer.headers["Content-Security-Policy"], answer.read().decode()
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
@@ -157,7 +157,7 @@ def test_a_run_is_watched_and_canceled_by_keyboard_alone(yard: Yard, browser: Br
     """Its log grows on the page; a fold, a reason and Enter cancel it, and the page says so."""
     name = yard.a_model("pages-live", job=TALKS, timeout=600)
     yard.land(f"{name}/{DAY}", {"a.txt": "one"})
-    run = eventually(lambda: (yard.period(name, DAY)["active"] or {}).get("run"), 30)
+    run = eventually(lambda: (yard.period(name, DAY)["active"] or {}).get("run"))
     browser.open(f"{yard.cloud.endpoints.functions}/dashboard/runs/{run}")
     browser.until("(document.querySelector('#log-now pre') || {}).textContent?.includes('line 3')", 60)
     assert "<b>line</b>" in browser.see("document.querySelector('#log-now pre').textContent")
@@ -238,7 +238,7 @@ def test_who_may_only_look_sees_no_forms_and_may_not_post(yard: Yard, model: str
     token = yard.cloud.token("viewer", "api://slipway")
     address = f"{yard.cloud.endpoints.functions}/dashboard/models/{model}/periods/{DAY}"
     request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         text = answer.read().decode()
     assert "<form" not in text
     assert "who may look" in text

@@ -86,7 +86,7 @@ def test_a_lost_board_is_made_good(yard: Yard, model: str) -> None:
     control = yard.lake("app", "control")
     before = read(control, path)
     control.get_file_client(path).delete_file()
-    eventually(lambda: any(entry.name == path for entry in control.get_paths("rollups/board")), 30)
+    eventually(lambda: any(entry.name == path for entry in control.get_paths("rollups/board")))
     assert model.encode() in read(control, path)
     assert model.encode() in before
 

@@ -17,6 +17,8 @@ from tests.flows.yard import Yard, put, read
 from tests.running import eventually
 
 MANY = 1000
+#: How often the app's client asks for one copy before its batch has failed.
+TRIES = 3
 #: Each file's name, length and hash instead of its content: for inputs too large to be put together.
 HASHES = """
 import hashlib, pathlib, sys
@@ -51,7 +53,7 @@ def test_many_small_files_and_a_large_one_are_staged_byte_for_byte(wide_yard: Ya
     yard.land(f"{model}/{DAY}", {})
 
     models = yard.lake("app", "models")
-    eventually(models.get_file_client(f"{model}/published/{DAY}.json").exists, 120)
+    eventually(models.get_file_client(f"{model}/published/{DAY}.json").exists)
     run = yard.run(json.loads(read(models, f"{model}/published/{DAY}.json"))["run"])
 
     files = {"large.bin": large, **small}
@@ -140,17 +142,19 @@ def test_rights_on_the_source_taken_away_are_an_incident_of_the_platform(yard: Y
 
 
 def test_throttled_copies_succeed_in_the_end(yard: Yard) -> None:
-    """ST-7: a third of the copies is refused for being too many."""
+    """ST-7: every third copy is refused for being too many, one file's so often that its batch is tried again."""
     model = yard.a_model("stage-throttled")
-    yard.fault(
-        {"status": 503, "code": "ServerBusy", "headers": {"Retry-After": "1"}},
-        service="storage", operation="PutBlobFromURL", name=f"models/{model}/*", probability=0.3,
-    )  # fmt: skip
-    yard.land(f"{model}/{DAY}", {f"{n:02}.txt": str(n) for n in range(20)})
+    busy = {"status": 503, "code": "ServerBusy", "headers": {"Retry-After": "1"}}
+    refused = {"service": "storage", "operation": "PutBlobFromURL"}
+    yard.fault(busy, **refused, name=f"models/{model}/*/05.txt", times=TRIES)
+    yard.fault(busy, **refused, name=f"models/{model}/*", every=3)
+    yard.land(f"{model}/{DAY}", {f"{n:02}.txt": str(n) for n in range(8)})
 
-    yard.published(model, DAY, within=90)
+    yard.published(model, DAY)
 
-    assert text_of(yard, model) == "\n".join(f"{DAY}/{n:02}.txt: {n}" for n in range(20))
+    assert text_of(yard, model) == "\n".join(f"{DAY}/{n:02}.txt: {n}" for n in range(8))
+    one, any_ = (rule["fired"] for rule in yard.cloud.control.get("/faults")["rules"])
+    assert (one, any_ > 1) == (TRIES, True)
 
 
 def test_copies_that_are_not_their_source_are_never_run_on(yard: Yard) -> None:

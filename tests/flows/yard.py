@@ -149,8 +149,7 @@ class Yard:
         """Wait until the reconciler has made a whole pass that begins after now."""
         begun, control = self.now(), self.lake("app", "control")
         eventually(
-            lambda: datetime.fromisoformat(json.loads(read(control, "heartbeat/reconcile.json"))["started_at"]) > begun,
-            30,
+            lambda: datetime.fromisoformat(json.loads(read(control, "heartbeat/reconcile.json"))["started_at"]) > begun
         )
 
     # What a client sees
@@ -187,7 +186,7 @@ class Yard:
         """A run as people see it."""
         return self.get(f"runs/{run}")
 
-    def published(self, model: str, period: str, within: float = 40, other_than: str | None = None) -> dict[str, Any]:
+    def published(self, model: str, period: str, other_than: str | None = None) -> dict[str, Any]:
         """Wait until the period is published and its run ended; returns what the card says of the publication."""
 
         def done() -> dict[str, Any] | None:
@@ -196,10 +195,10 @@ class Yard:
             ended = published and not card["active"]
             return published if ended and published["run"] != other_than else None
 
-        found: dict[str, Any] = eventually(done, within)
+        found: dict[str, Any] = eventually(done)
         return found
 
-    def ended(self, model: str, period: str, state: str, within: float = 40) -> dict[str, Any]:
+    def ended(self, model: str, period: str, state: str) -> dict[str, Any]:
         """Wait until the period's last run ended in this state; returns the run."""
 
         def done() -> str | None:
@@ -207,7 +206,7 @@ class Yard:
             last = card["last"]
             return last["run"] if last and last["state"] == state and not card["active"] else None
 
-        return self.run(eventually(done, within))
+        return self.run(eventually(done))
 
     def outputs(self, model: str, period: str, principal: str = "analyst") -> dict[str, tuple[int, str]]:
         """What a reader reads: each file's length and SHA-256 by name, checked against the manifest."""
@@ -266,7 +265,7 @@ class Yard:
     def _of_azure_ml(self, address: str) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.cloud.token('app', 'https://management.azure.com')}"}
         request = urllib.request.Request(address, headers=headers)
-        with urllib.request.urlopen(request, timeout=30, context=self.cloud.trust) as answer:
+        with urllib.request.urlopen(request, timeout=60, context=self.cloud.trust) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
 

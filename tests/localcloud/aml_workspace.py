@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 import threading
 import time
@@ -32,6 +31,7 @@ from localcloud.lake.rules import Lake
 from localcloud.secrets import Secrets
 from localcloud.serving import serve
 from localcloud.tls import Tls
+from tests.ports import free_ports
 
 Result = TypeVar("Result")
 WORKSPACE = (
@@ -84,7 +84,8 @@ class Served:
         self.clock = Clock(state / "clock")
         self.secrets = Secrets.load(state)
         self.identity = Identity(resources, self.secrets, self.clock)
-        self.endpoints = Endpoints.of(Ports(aml=free_port(), storage=free_port()))
+        aml, storage = free_ports(2)
+        self.endpoints = Endpoints.of(Ports(aml=aml, storage=storage))
         self.faults = Faults()
         self._loop = asyncio.new_event_loop()
         self._ended = threading.Event()
@@ -92,11 +93,11 @@ class Served:
     def start(self) -> None:
         """Serve; returns once requests are answered."""
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(150)
 
     def stop(self) -> None:
         """Stop as a graceful end of the local cloud does."""
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(150)
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     def do(self, action: Callable[[], Result]) -> Result:
@@ -105,7 +106,7 @@ class Served:
         async def done() -> Result:
             return action()
 
-        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(150)
 
     def put(self, filesystem: str, path: str, content: bytes) -> None:
         """Write a file into the lake, with all rights."""
@@ -182,13 +183,6 @@ def served(state: Path) -> Iterator[Served]:
         yield workspace
     finally:
         workspace.stop()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _port(address: str) -> int:

@@ -46,7 +46,7 @@ class Disturbed:
     def refusal(self, rule: object) -> str:
         """Return why a rule is not taken."""
         answer = requests.post(
-            f"{self.cloud.endpoints.control}/faults", json=rule, headers={"X-Localcloud": "1"}, timeout=10
+            f"{self.cloud.endpoints.control}/faults", json=rule, headers={"X-Localcloud": "1"}, timeout=60
         )
         assert answer.status_code == 400, answer.text
         return str(answer.json()["error"]["message"])
@@ -70,7 +70,7 @@ class Disturbed:
         """Return the status of an instance."""
         return dict(self.durable("GET", f"instances/{instance}", slot).json())
 
-    def ended(self, instance: str, slot: bool = False, within: float = 30) -> dict[str, Any]:
+    def ended(self, instance: str, slot: bool = False) -> dict[str, Any]:
         """Wait for the end of an instance and return its status."""
 
         def end() -> dict[str, Any] | None:
@@ -80,7 +80,7 @@ class Disturbed:
                 return None  # the host is away
             return status if status["runtimeStatus"] in ENDED else None
 
-        return dict(eventually(end, within))
+        return dict(eventually(end))
 
     def noted(self) -> list[str]:
         """Return what activities have noted, in order."""
@@ -93,7 +93,7 @@ class Disturbed:
         where = self.cloud.endpoints.slot if slot else self.cloud.endpoints.functions
         code = {"code": Secrets.load(self.cloud.state).function_keys["durabletask_extension"], **(query or {})}
         address = f"{where}/runtime/webhooks/durabletask/{path}"
-        return requests.request(method, address, params=code, json=body, timeout=30)
+        return requests.request(method, address, params=code, json=body, timeout=60)
 
     # Events
 
@@ -104,7 +104,7 @@ class Disturbed:
 
     def told(self) -> list[dict[str, str]]:
         """Return the events that the app was told of since its host was started."""
-        found: list[dict[str, str]] = requests.get(f"{self.cloud.endpoints.functions}/api/told", timeout=10).json()
+        found: list[dict[str, str]] = requests.get(f"{self.cloud.endpoints.functions}/api/told", timeout=60).json()
         return found
 
     def messages(self) -> list[bytes]:
@@ -145,7 +145,7 @@ class Disturbed:
 
     def _ask(self, method: str, address: str, body: Any = None) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.cloud.token('app', 'https://management.azure.com')}"}
-        return requests.request(method, address, json=body, headers=headers, timeout=10)
+        return requests.request(method, address, json=body, headers=headers, timeout=60)
 
     # Lake
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Coroutine
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ import requests
 from localcloud.clock import Clock
 from localcloud.functions.durable.binding import Addresses
 from localcloud.secrets import Secrets
+from tests.running import PATIENCE
 
 Result = TypeVar("Result")
 
@@ -65,7 +67,7 @@ class RunningHost:
     def run_to_failure(self) -> tuple[int, str]:
         """Start a host that cannot start; returns its exit code and what it said."""
         self._spawn(())
-        return self.process.wait(20), (self.state / "log").read_text()
+        return self.process.wait(PATIENCE), (self.state / "log").read_text()
 
     def _spawn(self, options: tuple[str, ...]) -> None:
         command = [sys.executable, "-m", "localcloud.functions", "--app", str(self.app), "--state", str(self.state)]
@@ -91,7 +93,7 @@ class RunningHost:
         self._reap()
 
     def _reap(self) -> int:
-        code = self.process.wait(20)
+        code = self.process.wait(PATIENCE)
         assert self.process.stdin is not None
         self.process.stdin.close()
         return code
@@ -122,17 +124,17 @@ class RunningHost:
         """Return an instance's status as the SDK gives it."""
         return call(self.client.get_status(instance_id, **shown))
 
-    def ended(self, instance_id: str, within_s: float = 15) -> Any:
+    def ended(self, instance_id: str) -> Any:
         """Return the status of an instance once it has ended."""
-        return self.until(instance_id, lambda status: status.runtime_status.name in _ENDED, within_s)
+        return self.until(instance_id, lambda status: status.runtime_status.name in _ENDED)
 
     def run(self, name: str, value: Any = None) -> Any:
         """Start an orchestration and return its status once it has ended."""
         return self.ended(self.begin(name, value))
 
-    def until(self, instance_id: str, holds: Any, within_s: float = 15) -> Any:
+    def until(self, instance_id: str, holds: Any) -> Any:
         """Return an instance's status once ``holds(status)`` is true."""
-        limit = time.monotonic() + within_s
+        limit = time.monotonic() + PATIENCE
         while True:
             status = self.status(instance_id)
             if status.runtime_status is not None and holds(status):
@@ -151,21 +153,24 @@ class RunningHost:
 
     def stored_history(self, instance_id: str) -> list[tuple[int, int]]:
         """Return (event type, event id or the id it answers) of the history that orchestrators are given."""
-        with sqlite3.connect(self.state / "functions.db") as database:
-            rows = database.execute("SELECT event FROM history WHERE instance_id = ? ORDER BY position", (instance_id,))
-            events = [json.loads(text) for (text,) in rows]
-        database.close()
+        rows = self.stored("SELECT event FROM history WHERE instance_id = ? ORDER BY position", instance_id)
+        events = [json.loads(text) for (text,) in rows]
         return [(e["EventType"], e.get("TaskScheduledId", e.get("TimerId", e["EventId"]))) for e in events]
+
+    def stored(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return what a query finds in the host's database."""
+        with closing(sqlite3.connect(self.state / "functions.db", timeout=60)) as database:
+            return database.execute(query, values).fetchall()
 
     def manage(self, method: str, path: str, **options: Any) -> requests.Response:
         """Call the public management API with its system key."""
         headers = {"x-functions-key": self.keys["durabletask_extension"], **options.pop("headers", {})}
         url = f"{self.url}/runtime/webhooks/durabletask/{path}"
-        return requests.request(method, url, headers=headers, timeout=20, **options)
+        return requests.request(method, url, headers=headers, timeout=60, **options)
 
-    def wait_for_note(self, line: str, times: int = 1, within_s: float = 10) -> None:
+    def wait_for_note(self, line: str, times: int = 1) -> None:
         """Return once an activity has noted ``line``."""
-        limit = time.monotonic() + within_s
+        limit = time.monotonic() + PATIENCE
         while self.noted().count(line) < times:
             assert time.monotonic() < limit, f"{line!r} was not noted; noted: {self.noted()}"
             time.sleep(0.01)

@@ -92,11 +92,11 @@ class Account:
     def start(self) -> None:
         """Serve; returns once requests are answered."""
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(150)
 
     def stop(self) -> None:
         """Stop as a graceful end of the local cloud does."""
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(150)
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     def do(self, action: Callable[[], Result]) -> Result:
@@ -105,7 +105,7 @@ class Account:
         async def done() -> Result:
             return action()
 
-        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(150)
 
     def start_task(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
         """Begin ``work`` in the service's thread."""
@@ -152,7 +152,7 @@ class Account:
     ) -> http.client.HTTPResponse:
         """Send one raw request by a principal, its path as it stands; the answer's body has been read."""
         connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.tls_port, context=self.tls.client_context(), timeout=10
+            "127.0.0.1", self.tls_port, context=self.tls.client_context(), timeout=60
         )
         known = {"Authorization": self.bearer(principal)} if principal else {}
         connection.request(method, path, body=body or None, headers={**known, **(headers or {})})

@@ -8,8 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ import requests
 
 from localcloud.aml import processes
 from tests.localcloud.aml_workspace import WORKSPACE, Served, served
+from tests.localcloud.sleepers import nap, running
+from tests.running import PATIENCE, eventually
 
 Request = Callable[..., Any]
 SERVER = Path(__file__).with_name("aml_workspace.py")
@@ -66,7 +68,7 @@ def ask(cloud: Served, address: str, method: str, path: str, body: Any = None) -
         json=None if body is None else {"properties": body},
         headers={"Authorization": f"Bearer {token}"},
         verify=str(cloud.tls.bundle),
-        timeout=10,
+        timeout=60,
     )
     assert answer.ok, answer.text
     return answer.json() if answer.content else None
@@ -84,30 +86,15 @@ def submit(request: Request, name: str, text: str) -> None:
     request("PUT", f"jobs/{name}", job)
 
 
-def until(condition: Callable[[], Any], within: float = 20) -> Any:
-    """Return what ``condition`` returns once it is true."""
-    deadline = time.monotonic() + within
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.02)
-    return result
-
-
-def running(*words: str) -> list[psutil.Process]:
-    """Return the processes whose command line ends in these words."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and tuple(process.cmdline()[-len(words) :]) == words:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
+def uploaded(state: Path) -> int:
+    """Return how many files of outputs the cloud on ``state`` notes as written."""
+    with closing(sqlite3.connect(state / "cloud.db", timeout=60)) as database:
+        return int(database.execute("SELECT count(*) FROM aml_uploads").fetchone()[0])
 
 
 def runner_of(doomed: Doomed) -> psutil.Process:
     """Return the process that watches over the one job of a workspace."""
-    (runner,) = [one for one in running("-m", "localcloud.aml.runner") if one.ppid() == doomed.process.pid]
+    (runner,) = [one for one in running("-m localcloud.aml.runner") if one.ppid() == doomed.process.pid]
     return runner
 
 
@@ -123,23 +110,23 @@ def once(marker: Path, first: str, again: str) -> str:
 
 def test_a_jobs_processes_die_with_the_local_cloud(doomed: Doomed, tmp_path: Path) -> None:
     """Killed without a chance to tidy up, it leaves no process behind, not even one in another session."""
-    submit(doomed.request, "mourned", once(tmp_path / "marker", "setsid sleep 979 & sleep 978", "true"))
-    until(lambda: running("sleep", "979") and running("sleep", "978"))
+    submit(doomed.request, "mourned", once(tmp_path / "marker", f"setsid {nap(979)} & {nap(978)}", "true"))
+    eventually(lambda: running(nap(979)) and running(nap(978)))
 
     doomed.kill()
 
-    until(lambda: not running("sleep", "979") and not running("sleep", "978"))
+    eventually(lambda: not running(nap(979)) and not running(nap(978)))
 
 
 def test_an_interrupted_job_runs_again_under_its_name(doomed: Doomed, tmp_path: Path) -> None:
     """It is queued again, its folder is new, and it completes; the state of before is not seen by its command."""
-    first = "echo old > ${{outputs.y}}/old; sleep 977"
+    first = "echo old > ${{outputs.y}}/old; " + nap(977)
     submit(doomed.request, "again", once(tmp_path / "marker", first, "echo new > ${{outputs.y}}/new"))
-    until(lambda: running("sleep", "977"))
+    eventually(lambda: running(nap(977)))
     doomed.kill()
 
     with served(tmp_path) as cloud:
-        until(lambda: status(cloud, "again") == "Completed")
+        eventually(lambda: status(cloud, "again") == "Completed")
 
         assert cloud.files("models", "out/again") == ["out/again/new"]
         told = [event["data"].get("runStatus") for event in cloud.events("again")]
@@ -148,78 +135,76 @@ def test_an_interrupted_job_runs_again_under_its_name(doomed: Doomed, tmp_path: 
 
 def test_what_survived_is_ended_before_the_job_runs_again(doomed: Doomed, tmp_path: Path) -> None:
     """If the runner was killed as well, the next start finds the command by number and start time, and ends it."""
-    submit(doomed.request, "survivor", once(tmp_path / "marker", "setsid sleep 976 & sleep 975", "true"))
-    until(lambda: running("sleep", "976") and running("sleep", "975"))
+    submit(doomed.request, "survivor", once(tmp_path / "marker", f"setsid {nap(976)} & {nap(975)}", "true"))
+    eventually(lambda: running(nap(976)) and running(nap(975)))
     runner = runner_of(doomed)
     doomed.process.send_signal(signal.SIGSTOP)  # it must not see its runner go
     runner.kill()
     doomed.kill()
-    assert running("sleep", "976")
-    assert running("sleep", "975")
+    assert running(nap(976))
+    assert running(nap(975))
 
     with served(tmp_path) as cloud:
-        until(lambda: status(cloud, "survivor") == "Completed")
+        eventually(lambda: status(cloud, "survivor") == "Completed")
 
-    assert not running("sleep", "976")
-    assert not running("sleep", "975")
+    assert not running(nap(976))
+    assert not running(nap(975))
 
 
 def test_half_written_outputs_are_emptied(doomed: Doomed, tmp_path: Path) -> None:
     """A job that was interrupted while its outputs were being written leaves only what its second execution wrote."""
     first = "cd ${{outputs.y}}; for n in $(seq 3000); do echo > old-$n; done"
     submit(doomed.request, "halfway", once(tmp_path / "marker", first, "echo > ${{outputs.y}}/new"))
-    until(lambda: doomed.request("GET", "jobs/halfway")["properties"]["status"] == "Finalizing")
-    time.sleep(0.1)  # for some files to be written
+    eventually(lambda: uploaded(tmp_path))
     doomed.kill()
-    with sqlite3.connect(tmp_path / "cloud.db") as database:
-        assert 0 < database.execute("SELECT count(*) FROM aml_uploads").fetchone()[0] < 3000
+    assert 0 < uploaded(tmp_path) < 3000
 
     with served(tmp_path) as cloud:
-        until(lambda: status(cloud, "halfway") == "Completed")
+        eventually(lambda: status(cloud, "halfway") == "Completed")
 
         assert cloud.files("models", "out/halfway") == ["out/halfway/new"]
 
 
 def test_a_job_whose_cancellation_was_interrupted_is_canceled(doomed: Doomed, tmp_path: Path) -> None:
     """A wish to cancel that was taken is not forgotten, and what it was to end is ended."""
-    submit(doomed.request, "unwanted", "sleep 974")
-    until(lambda: running("sleep", "974"))
+    submit(doomed.request, "unwanted", nap(974))
+    eventually(lambda: running(nap(974)))
     runner_of(doomed).suspend()  # so that the command does not end at once
     doomed.request("POST", "jobs/unwanted/cancel")
     assert doomed.request("GET", "jobs/unwanted")["properties"]["status"] == "CancelRequested"
     doomed.kill()
-    assert running("sleep", "974")
+    assert running(nap(974))
 
     with served(tmp_path) as cloud:
-        until(lambda: status(cloud, "unwanted") == "Canceled")
+        eventually(lambda: status(cloud, "unwanted") == "Canceled")
 
-    assert not running("sleep", "974")
+    assert not running(nap(974))
 
 
 def test_a_job_canceled_while_it_is_recovered_leaves_nothing(
     doomed: Doomed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the kill left of it is wiped out first, and it is Canceled after that."""
-    submit(doomed.request, "recovered", "touch left; sleep 972")
-    until(lambda: running("sleep", "972"))
+    submit(doomed.request, "recovered", f"touch left; {nap(972)}")
+    eventually(lambda: running(nap(972)))
     doomed.kill()
     begun, go_on, end_leftovers = threading.Event(), threading.Event(), processes.end_leftovers
 
     def held(*arguments: Any) -> int:
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE)
         return end_leftovers(*arguments)
 
     monkeypatch.setattr(processes, "end_leftovers", held)
     with served(tmp_path) as cloud:
-        assert begun.wait(20)
+        assert begun.wait(PATIENCE)
         ask(cloud, cloud.endpoints.aml, "POST", "jobs/recovered/cancel")
         assert status(cloud, "recovered") == "CancelRequested"
         go_on.set()
-        until(lambda: status(cloud, "recovered") == "Canceled")
+        eventually(lambda: status(cloud, "recovered") == "Canceled")
 
     assert not (tmp_path / "jobs" / "recovered" / "work").exists()
-    assert not running("sleep", "972")
+    assert not running(nap(972))
 
 
 def test_the_state_folder_may_have_spaces(tmp_path: Path) -> None:
@@ -228,7 +213,7 @@ def test_the_state_folder_may_have_spaces(tmp_path: Path) -> None:
         request = partial(ask, cloud, cloud.endpoints.aml)
         request("PUT", "environments/python/versions/1", {"image": "python:3.11"})
         submit(request, "spaced", 'echo 1 > ${{outputs.y}}/one; echo 2 > "${{outputs.y}}/two"')
-        until(lambda: status(cloud, "spaced") == "Completed")
+        eventually(lambda: status(cloud, "spaced") == "Completed")
 
         assert cloud.files("models", "out/spaced") == ["out/spaced/one", "out/spaced/two"]
 
@@ -238,9 +223,9 @@ def test_a_graceful_stop_leaves_its_jobs_to_the_next_start(tmp_path: Path) -> No
     with served(tmp_path) as cloud:
         request = partial(ask, cloud, cloud.endpoints.aml)
         request("PUT", "environments/python/versions/1", {"image": "python:3.11"})
-        submit(request, "paused", once(tmp_path / "marker", "sleep 973", "true"))
-        until(lambda: running("sleep", "973"))
-    assert not running("sleep", "973")
+        submit(request, "paused", once(tmp_path / "marker", nap(973), "true"))
+        eventually(lambda: running(nap(973)))
+    assert not running(nap(973))
 
     with served(tmp_path) as cloud:
-        until(lambda: status(cloud, "paused") == "Completed")
+        eventually(lambda: status(cloud, "paused") == "Completed")

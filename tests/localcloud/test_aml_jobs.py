@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import requests
 from azure.ai.ml import Input, MLClient, Output, command
@@ -19,6 +17,8 @@ from azure.ai.ml.exceptions import JobException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from tests.localcloud.aml_workspace import WORKSPACE, Served, served
+from tests.localcloud.sleepers import nap, running
+from tests.running import PATIENCE, eventually
 
 ENDED = {"Completed", "Failed", "Canceled"}
 MODELS = "azureml://datastores/models/paths"
@@ -52,18 +52,9 @@ def job(name: str, text: str, **more: Any) -> Any:
     return command(name=name, command=text, **more)
 
 
-def until(condition: Callable[[], Any], within: float = 15) -> Any:
-    """Return what ``condition`` returns once it is true."""
-    deadline = time.monotonic() + within
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.02)
-    return result
-
-
 def ended(client: MLClient, name: str) -> str:
     """Wait for a job's end and return its status."""
-    until(lambda: client.jobs.get(name).status in ENDED)
+    eventually(lambda: client.jobs.get(name).status in ENDED)
     return str(client.jobs.get(name).status.value)
 
 
@@ -71,7 +62,7 @@ def get(cloud: Served, path: str, principal: str = "app", **params: str) -> Any:
     """Read an address of the service without the SDK; ``path`` may be absolute."""
     url = path if path.startswith("https:") else cloud.endpoints.aml + path
     token = cloud.credential(principal).get_token("https://management.azure.com/.default").token
-    return requests.get(url, params=params, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+    return requests.get(url, params=params, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
 
 def details(cloud: Served, name: str) -> dict[str, Any]:
@@ -81,7 +72,7 @@ def details(cloud: Served, name: str) -> dict[str, Any]:
 
 def log_of(cloud: Served, name: str) -> str:
     """Return what a job wrote; its address needs no token."""
-    return requests.get(details(cloud, name)["logFiles"]["user_logs/std_log.txt"], timeout=10).text
+    return requests.get(details(cloud, name)["logFiles"]["user_logs/std_log.txt"], timeout=60).text
 
 
 def folder(uri: str) -> dict[str, str]:
@@ -238,7 +229,7 @@ class TestRunning:
         assert f"out/{name}/secret.txt" not in cloud.files("models", "out")
         told = details(cloud, name)
         assert told["error"]["error"]["code"] == "UserError"
-        assert not any("secret" in requests.get(url, timeout=10).text for url in told["logFiles"].values())
+        assert not any("secret" in requests.get(url, timeout=60).text for url in told["logFiles"].values())
         assert (tmp_path / "y" / "secret.txt").read_text() == "secret"
         assert (tmp_path / "y").stat().st_mode & 0o777 == 0o755
 
@@ -260,10 +251,10 @@ class TestRunning:
 
     def test_what_a_command_leaves_running_is_ended(self, cloud: Served, client: MLClient) -> None:
         """A background process in a session of its own does not outlive its job."""
-        client.jobs.create_or_update(job("leaving", "setsid sleep 987 & sleep 0.3"))
+        client.jobs.create_or_update(job("leaving", f"setsid {nap(987)} & sleep 0.3"))
 
         assert ended(client, "leaving") == "Completed"
-        assert not running("sleep 987")
+        assert not running(nap(987))
 
     def test_use_of_cpu_and_memory_is_measured(self, cloud: Served, client: MLClient) -> None:
         """Azure Monitor's metrics of the workspace answer per run, minute by minute."""
@@ -403,7 +394,7 @@ class TestSubmitting:
 
     def test_who_has_no_token_or_no_right_stays_out(self, cloud: Served) -> None:
         """401 without a token, 403 for a principal that the workspace does not list, 404 for another workspace."""
-        bare = requests.get(f"{cloud.endpoints.aml}{WORKSPACE}/jobs", timeout=10)
+        bare = requests.get(f"{cloud.endpoints.aml}{WORKSPACE}/jobs", timeout=60)
         assert bare.status_code == 401
         assert bare.json()["error"]["code"] == "AuthenticationFailed"
         with pytest.raises(HttpResponseError, match="AuthorizationFailed") as refusal:
@@ -432,38 +423,38 @@ class TestLife:
 
     def test_a_canceled_job_and_all_its_processes_end(self, cloud: Served, client: MLClient) -> None:
         """The poller sees 202, then the end; descendants in other sessions are ended too."""
-        client.jobs.create_or_update(job("endless", "setsid sleep 986 & sleep 985"))
-        until(lambda: running("sleep 985") and running("sleep 986"))
+        client.jobs.create_or_update(job("endless", f"setsid {nap(986)} & {nap(985)}"))
+        eventually(lambda: running(nap(985)) and running(nap(986)))
 
-        client.jobs.begin_cancel("endless").result(20)
+        client.jobs.begin_cancel("endless").result(PATIENCE)
 
         assert ended(client, "endless") == "Canceled"
-        assert not running("sleep 985")
-        assert not running("sleep 986")
+        assert not running(nap(985))
+        assert not running(nap(986))
         assert [event["data"]["runStatus"] for event in cloud.events("endless")][-2:] == ["CancelRequested", "Canceled"]
-        client.jobs.begin_cancel("endless").result(20)
+        client.jobs.begin_cancel("endless").result(PATIENCE)
         with pytest.raises(ResourceNotFoundError):
             client.jobs.begin_cancel("nobody", polling=False)
 
     def test_a_job_over_its_time_is_canceled(self, cloud: Served, client: MLClient) -> None:
         """The limit counts on the cloud's clock, from Running on."""
-        sent = job("slow", "sleep 984")
+        sent = job("slow", nap(984))
         sent.set_limits(timeout=3600)
         client.jobs.create_or_update(sent)
-        until(lambda: running("sleep 984"))
+        eventually(lambda: running(nap(984)))
 
         cloud.advance(3601)
 
         assert ended(client, "slow") == "Canceled"
         assert "exceeded its timeout of 1:00:00" in details(cloud, "slow")["warnings"][0]["message"]
-        assert not running("sleep 984")
+        assert not running(nap(984))
 
     def test_a_declared_duration_passes_on_the_clock(self, cloud: Served, client: MLClient) -> None:
         """The job stays Running though its process has ended; its limit does not strike before its duration is over."""
         sent = job("six-hours", "echo soon done", tags={"localcloud.duration": "PT6H"})
         sent.set_limits(timeout=8 * 3600)
         client.jobs.create_or_update(sent)
-        until(lambda: details(cloud, "six-hours")["logFiles"] and "soon" in log_of(cloud, "six-hours"))
+        eventually(lambda: details(cloud, "six-hours")["logFiles"] and "soon" in log_of(cloud, "six-hours"))
         cloud.advance(5 * 3600)
         assert details(cloud, "six-hours")["status"] == "Running"
 
@@ -475,9 +466,10 @@ class TestLife:
         """The third of three waits, Queued, until one has ended."""
         for number in (1, 2, 3):
             client.jobs.create_or_update(job(f"queue-{number}", "echo on", tags={"localcloud.duration": "3600"}))
-        until(lambda: [details(cloud, f"queue-{n}")["status"] for n in (1, 2, 3)] == ["Running", "Running", "Queued"])
+        numbers, first = (1, 2, 3), ["Running", "Running", "Queued"]
+        eventually(lambda: [details(cloud, f"queue-{number}")["status"] for number in numbers] == first)
 
-        client.jobs.begin_cancel("queue-3").result(20)
+        client.jobs.begin_cancel("queue-3").result(PATIENCE)
         cloud.advance(3600)
 
         assert [ended(client, f"queue-{n}") for n in (1, 2, 3)] == ["Completed", "Completed", "Canceled"]
@@ -487,7 +479,7 @@ class TestLife:
         client.jobs.create_or_update(job("short-lived", "true"))
         ended(client, "short-lived")
 
-        client.jobs.begin_delete("short-lived").result(20)
+        client.jobs.begin_delete("short-lived").result(PATIENCE)
 
         with pytest.raises(ResourceNotFoundError):
             client.jobs.get("short-lived")
@@ -530,10 +522,10 @@ class TestReading:
         ended(client, "signed")
         address = details(cloud, "signed")["logFiles"]["user_logs/std_log.txt"]
 
-        assert requests.get(address, timeout=10).text == "hidden\n"
-        assert requests.get(address[:-2], timeout=10).status_code == 403
+        assert requests.get(address, timeout=60).text == "hidden\n"
+        assert requests.get(address[:-2], timeout=60).status_code == 403
         cloud.advance(3601)
-        assert requests.get(address, timeout=10).status_code == 403
+        assert requests.get(address, timeout=60).status_code == 403
 
     def test_a_data_asset_is_resolved_to_its_path(self, cloud: Served, client: MLClient) -> None:
         """An input may name a registered version of data."""
@@ -565,16 +557,4 @@ def put(cloud: Served, name: str, properties: dict[str, Any]) -> requests.Respon
     """Submit a job without the SDK."""
     token = cloud.credential().get_token("https://management.azure.com/.default").token
     url = f"{cloud.endpoints.aml}{WORKSPACE}/jobs/{name}?api-version=2025-01-01-preview"
-    return requests.put(url, json={"properties": properties}, headers={"Authorization": f"Bearer {token}"}, timeout=10)
-
-
-def running(command_line: str) -> list[psutil.Process]:
-    """Return the processes whose command line is exactly this."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and process.cmdline() == command_line.split():
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
+    return requests.put(url, json={"properties": properties}, headers={"Authorization": f"Bearer {token}"}, timeout=60)

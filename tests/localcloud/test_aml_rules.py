@@ -187,7 +187,7 @@ class TestNode:
                 os.kill(int(process.identities[0][0]), 9)
 
             with pytest.raises(RunnerLostError):
-                await process.run(self._specification(tmp_path, "sleep 972"), kill, lambda *_: None)
+                await process.run(self._specification(tmp_path, "sleep 970"), kill, lambda *_: None)
             command = process.identities[1]
             assert processes.find(command)
             await process.end()

@@ -21,14 +21,15 @@ def clock(tmp_path: Path) -> Clock:
 
 def test_a_new_clock_shows_real_time(clock: Clock) -> None:
     """Nothing is moved until somebody moves it."""
-    assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=1)
+    before = datetime.now(UTC)
+    assert before <= clock.now() <= datetime.now(UTC)
 
 
 def test_a_moved_clock_goes_on_from_there(clock: Clock) -> None:
     """Setting and advancing add up."""
     clock.set(datetime(2013, 2, 1, tzinfo=UTC))
     clock.advance(3600)
-    assert timedelta() <= clock.now() - datetime(2013, 2, 1, 1, tzinfo=UTC) < timedelta(seconds=1)
+    assert timedelta() <= clock.now() - datetime(2013, 2, 1, 1, tzinfo=UTC) < timedelta(minutes=5)
 
 
 def test_a_time_without_zone_is_refused(clock: Clock) -> None:
@@ -47,7 +48,7 @@ def test_waiting_ends_when_the_clock_is_moved_past_its_end(clock: Clock) -> None
         await asyncio.sleep(0.05)
         assert not waiting.done(), "three hours are left"
         clock.advance(3 * 3600)
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 60)
 
     asyncio.run(wait_six_hours())
 

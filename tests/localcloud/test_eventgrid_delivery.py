@@ -109,7 +109,7 @@ def lake(cloud: LocalCloud) -> DataLakeServiceClient:
 
 def seen(cloud: LocalCloud) -> list[dict[str, str]]:
     """Return the events that the sample app's function was given since its host started."""
-    found: list[dict[str, str]] = requests.get(f"{cloud.endpoints.functions}/api/seen", timeout=10).json()
+    found: list[dict[str, str]] = requests.get(f"{cloud.endpoints.functions}/api/seen", timeout=60).json()
     return found
 
 
@@ -224,12 +224,12 @@ class TestTopics:
     def test_a_token_for_storage_does_not_open_a_topic(self, cloud: LocalCloud) -> None:
         """The audience is checked."""
         headers = {"Authorization": f"Bearer {cloud.token('writer')}"}
-        answer = requests.post(cloud.endpoints.topic("news"), json=[], headers=headers, timeout=10)
+        answer = requests.post(cloud.endpoints.topic("news"), json=[], headers=headers, timeout=60)
         assert answer.status_code == 401
 
     def test_managing_topics_is_refused_by_name(self, cloud: LocalCloud) -> None:
         """Topics and subscriptions are declared, not made."""
-        answer = requests.put(f"{cloud.endpoints.eventgrid}/subscriptions/s/topics/more", json={}, timeout=10)
+        answer = requests.put(f"{cloud.endpoints.eventgrid}/subscriptions/s/topics/more", json={}, timeout=60)
         assert answer.status_code == 501
         assert "topics/more" in answer.json()["error"]["message"]
 
@@ -237,7 +237,7 @@ class TestTopics:
     def test_malformed_events_are_refused_whole(self, cloud: LocalCloud, text: str) -> None:
         """One bad event, and none is taken."""
         headers = {"Authorization": f"Bearer {cloud.token('writer', 'https://eventgrid.azure.net')}"}
-        answer = requests.post(cloud.endpoints.topic("news"), data=text, headers=headers, timeout=10)
+        answer = requests.post(cloud.endpoints.topic("news"), data=text, headers=headers, timeout=60)
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "BadRequest")
 
     def test_an_event_that_no_queue_can_hold_is_given_up(self, cloud: LocalCloud) -> None:
@@ -274,7 +274,7 @@ class TestWebhooks:
         hooked = hook(events_app, webhook, start_cloud)
         publisher(hooked).send(news("News.Hooked"))
         ((_, (asked,)),) = eventually(lambda: list(webhook.received))
-        assert requests.get(asked["data"]["validationUrl"], timeout=10).status_code == 200
+        assert requests.get(asked["data"]["validationUrl"], timeout=60).status_code == 200
         eventually(webhook.notifications)
 
     def test_a_final_status_leads_to_a_dead_letter(self, hooked: LocalCloud, webhook: Webhook) -> None:

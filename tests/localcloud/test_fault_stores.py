@@ -16,7 +16,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobClient
 
 from tests.localcloud.disturbance import Disturbed, news
-from tests.running import eventually
+from tests.running import PATIENCE, eventually
 
 FULL = {"service": "disk"}
 
@@ -134,7 +134,7 @@ class TestFullDisks:
         disturbed.fault({"lock": "cloud", "seconds": 2}, service="identity")
         disturbed.cloud.token("writer")
         gate.touch()
-        eventually(lambda: disturbed.job("patient") == "Completed", 40)
+        eventually(lambda: disturbed.job("patient") == "Completed")
 
 
 class TestLocks:
@@ -149,7 +149,7 @@ class TestLocks:
             service="functions", operation="ActivityStarted", name="note", caller=name, nth=2,
         )  # fmt: skip
         disturbed.begin("steps", name)
-        assert disturbed.ended(name, within=60)["runtimeStatus"] == "Completed"
+        assert disturbed.ended(name)["runtimeStatus"] == "Completed"
         assert sorted(line for line in disturbed.noted() if line.startswith(f"{name}-")) == [
             f"{name}-{step}" for step in ("0", "1", "2", "left", "right")
         ]
@@ -173,7 +173,7 @@ class TestLocks:
         with ThreadPoolExecutor() as pool:
             begun = pool.submit(disturbed.begin, "steps", "let-go")
             disturbed.calm()
-            assert begun.result(20).status_code == 202
+            assert begun.result(PATIENCE).status_code == 202
         assert disturbed.ended("let-go")["runtimeStatus"] == "Completed"
 
 
@@ -210,7 +210,7 @@ class TestDamagedFiles:
                 "x-ms-copy-source": f"{where}/copied/from", "x-ms-version": "2024-08-04",
                 "x-ms-blob-type": "BlockBlob", "Content-Length": "0",
             },
-            timeout=10,
+            timeout=60,
         )  # fmt: skip
         assert answer.status_code == 201, answer.text
         expected = bytes([ord("h") ^ 1]) + b"ello" if how is True else seen

@@ -15,6 +15,7 @@ from localcloud.config import Resources, oid
 from localcloud.identity.rules import Identity
 from localcloud.secrets import Secrets
 from tests.localcloud.functions_harness import APPS, RunningHost
+from tests.running import eventually
 
 APP = APPS / "doors"
 SETTINGS = {"SCHEDULE": "0 30 * * * *", "AzureWebJobs.switched_off.Disabled": "true"}
@@ -41,13 +42,13 @@ def own_host(tmp_path) -> Iterator[RunningHost]:
 
 def get(host: RunningHost, path: str, **options: object) -> requests.Response:
     """GET a path of the app."""
-    return requests.get(host.url + path, timeout=10, **options)
+    return requests.get(host.url + path, timeout=60, **options)
 
 
 class TestHttp:
     def test_request_and_response(self, host):
         """A function sees method, address, query, route, headers and body; its response comes back as it is."""
-        answer = requests.post(f"{host.url}/API/Echo/a/b%20c?x=1&y=", data="body", headers={"X-Own": "o"}, timeout=5)
+        answer = requests.post(f"{host.url}/API/Echo/a/b%20c?x=1&y=", data="body", headers={"X-Own": "o"}, timeout=60)
         seen = answer.json()
 
         assert (answer.status_code, answer.headers["X-Seen"]) == (201, "yes")
@@ -82,7 +83,7 @@ class TestHttp:
 
     def test_methods(self, host):
         """A method that is not listed is 404 for that function."""
-        assert requests.post(f"{host.url}/api/items/7", timeout=5).status_code == 404
+        assert requests.post(f"{host.url}/api/items/7", timeout=60).status_code == 404
 
     def test_failures(self, host):
         """An exception, and a value that is no response, are 500; an output binding is refused by name."""
@@ -155,7 +156,7 @@ class TestEventGrid:
         """POST what Event Grid would."""
         query = {"functionName": "on_event", "code": host.keys["eventgrid_extension"], **query}
         url = f"{host.url}/runtime/webhooks/EventGrid"
-        return requests.post(url, params=query, json=body, headers={"aeg-event-type": kind}, timeout=10)
+        return requests.post(url, params=query, json=body, headers={"aeg-event-type": kind}, timeout=60)
 
     def event(self, number: str, subject: str = "s") -> dict[str, object]:
         """Return an event in the Event Grid schema."""
@@ -171,7 +172,7 @@ class TestEventGrid:
             f"{host.url}/runtime/webhooks/eventgrid",
             params={"functionName": "on_cloud_event", "code": host.keys["eventgrid_extension"]},
             headers={"WebHook-Request-Origin": "eventgrid.azure.net"},
-            timeout=5,
+            timeout=60,
         )
 
         assert answer.json() == {"validationResponse": "123"}
@@ -211,6 +212,7 @@ class TestTimers:
 
         own_host.advance(3600)
         own_host.wait_for_note("hourly past_due=False last=False")
+        eventually(lambda: own_host.stored("SELECT last FROM schedules WHERE name = 'hourly' AND last IS NOT NULL"))
         own_host.advance(5 * 3600)
         own_host.wait_for_note("hourly past_due=False last=True")
         assert len([line for line in own_host.noted() if line.startswith("hourly")]) == 2
@@ -230,7 +232,7 @@ class TestTimers:
         """The admin endpoint runs a timer function at once."""
         own_host.start()
 
-        assert requests.post(f"{own_host.url}/admin/functions/hourly", json={}, timeout=5).status_code == 202
+        assert requests.post(f"{own_host.url}/admin/functions/hourly", json={}, timeout=60).status_code == 202
         assert "hourly past_due=False last=False" in own_host.noted()
 
 

@@ -15,6 +15,7 @@ from azure.storage.queue import QueueClient, TextBase64DecodePolicy, TextBase64E
 
 from localcloud.config import ACCOUNT_KEY
 from tests.localcloud.functions_harness import APPS, ROOT
+from tests.running import PATIENCE, eventually
 
 PORTS = ("functions", "storage", "storage-tls", "aml", "eventgrid", "identity", "control")
 
@@ -46,10 +47,7 @@ class Cloud:
 
     def wait_for(self, *lines: str) -> None:
         """Return once all lines are noted."""
-        limit = time.monotonic() + 10
-        while not set(lines) <= set(self.noted()):
-            assert time.monotonic() < limit, self.noted()
-            time.sleep(0.02)
+        eventually(lambda: set(lines) <= set(self.noted()))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +65,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         time.sleep(0.05)
     yield Cloud(app, json.loads(endpoints.read_text())["endpoints"])
     process.terminate()
-    process.wait(20)
+    process.wait(PATIENCE)
 
 
 def test_messages_reach_the_function(cloud):
@@ -77,10 +75,7 @@ def test_messages_reach_the_function(cloud):
         queue.send_message(f"m{number}")
 
     cloud.wait_for(*(f"m{number} 1" for number in range(10)))
-    limit = time.monotonic() + 5
-    while queue.get_queue_properties().approximate_message_count:
-        assert time.monotonic() < limit
-        time.sleep(0.02)
+    eventually(lambda: not queue.get_queue_properties().approximate_message_count)
 
 
 def test_failing_messages_are_poison(cloud):
@@ -88,10 +83,8 @@ def test_failing_messages_are_poison(cloud):
     cloud.queue("work").send_message("bad one")
 
     cloud.wait_for("bad one 1", "bad one 2", "bad one 3")
-    poison, limit = cloud.queue("work-poison"), time.monotonic() + 5
-    while not (moved := [message.content for message in poison.receive_messages()]):
-        assert time.monotonic() < limit
-        time.sleep(0.05)
+    poison = cloud.queue("work-poison")
+    moved = eventually(lambda: [message.content for message in poison.receive_messages()])
     assert moved == ["bad one"]
     assert "bad one 4" not in cloud.noted()
 

@@ -132,7 +132,7 @@ def test_a_wrong_request_gets_no_token(
     """Statuses and body as App Service's endpoint gives them."""
     variables = cloud.environment("app")
     headers = {"X-IDENTITY-HEADER": variables["IDENTITY_HEADER"] if header == "right" else header} if header else {}
-    answer = requests.get(variables["IDENTITY_ENDPOINT"], params=query, headers=headers, timeout=10)
+    answer = requests.get(variables["IDENTITY_ENDPOINT"], params=query, headers=headers, timeout=60)
     assert answer.status_code == status
     assert answer.json()["statusCode"] == status
 

@@ -81,7 +81,7 @@ def test_a_refusals_sentence_is_its_reason(account: Account) -> None:
 @pytest.mark.parametrize(("length", "answer"), [(3, b"HTTP/1.1 100 Continue"), (0, b"HTTP/1.1 401 ")])
 def test_only_a_body_is_told_to_go_on(account: Account, length: int, answer: bytes) -> None:
     """The C++ SDK, pyarrow's too, breaks where a 100 and the final answer of an empty request come at once."""
-    with socket.create_connection(("127.0.0.1", account.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", account.port), timeout=60) as connection:
         head = f"PUT {BASE}/x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
         connection.sendall(head.encode())
         assert connection.recv(4096).startswith(answer)

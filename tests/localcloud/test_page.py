@@ -31,9 +31,9 @@ def start(cloud: LocalCloud, name: str, instance: str, given: object) -> None:
     """Start an orchestration over the management API and wait for its end."""
     base = f"{cloud.endpoints.functions}/runtime/webhooks/durabletask"
     code = {"code": Secrets.load(cloud.state).function_keys["durabletask_extension"]}
-    asked = requests.post(f"{base}/orchestrators/{name}/{instance}", params=code, json=given, timeout=10)
+    asked = requests.post(f"{base}/orchestrators/{name}/{instance}", params=code, json=given, timeout=60)
     assert asked.status_code == 202, asked.text
-    eventually(lambda: requests.get(f"{base}/instances/{instance}", params=code, timeout=10).status_code == 200)
+    eventually(lambda: requests.get(f"{base}/instances/{instance}", params=code, timeout=60).status_code == 200)
 
 
 def rendered(address: str) -> str:
@@ -100,7 +100,7 @@ def test_the_same_as_json(cloud: LocalCloud) -> None:
     assert "as-json" in [one["instanceId"] for one in cloud.control.get("/instances")["instances"]]
     events = cloud.control.get("/instances/as-json")["historyEvents"]
     assert events[0]["EventType"] == "ExecutionStarted"
-    assert requests.get(f"{cloud.endpoints.control}/instances/nobody", timeout=10).status_code == 404
+    assert requests.get(f"{cloud.endpoints.control}/instances/nobody", timeout=60).status_code == 404
 
 
 def test_the_cloud_s_own_questions_are_no_news(cloud: LocalCloud) -> None:

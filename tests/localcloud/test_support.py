@@ -49,13 +49,13 @@ class Client:
         given = {**VERSION, **{name.replace("_", "-"): value for name, value in headers.items()}}
         if "sig=" not in query:
             given["Authorization"] = f"Bearer {self._token}"
-        return requests.request(method, f"{self.where.storage_tls}/{path}?{query}", headers=given, timeout=10)
+        return requests.request(method, f"{self.where.storage_tls}/{path}?{query}", headers=given, timeout=60)
 
     def job(self, **properties: Any) -> requests.Response:
         """Submit a job to Azure ML."""
         body = {"properties": {"jobType": "Command", "command": "true", **properties}}
         address = f"{self.where.aml}{self._workspace}/jobs/asked?api-version=2025-01-01-preview"
-        return requests.put(address, json=body, headers={"Authorization": f"Bearer {self._arm}"}, timeout=10)
+        return requests.put(address, json=body, headers={"Authorization": f"Bearer {self._arm}"}, timeout=60)
 
     def whole_job(self, **properties: Any) -> requests.Response:
         """Submit a job that says where and in what it runs."""
@@ -67,23 +67,23 @@ class Client:
         address = f"{self.where.aml}{self._workspace}/models{below}?api-version=2024-04-01&{query}"
         given = {"Authorization": f"Bearer {self._arm}"}
         if below:
-            return requests.post(address, json={}, headers=given, timeout=10)
-        return requests.get(address, headers=given, timeout=10)
+            return requests.post(address, json={}, headers=given, timeout=60)
+        return requests.get(address, headers=given, timeout=60)
 
     def topic_management(self) -> requests.Response:
         """Create a topic as Azure Resource Manager would."""
-        return requests.put(f"{self.where.eventgrid}/subscriptions/s/topics/t", json={}, timeout=10)
+        return requests.put(f"{self.where.eventgrid}/subscriptions/s/topics/t", json={}, timeout=60)
 
     def host(self, method: str, path: str, **query: str) -> requests.Response:
         """Ask the functions host, with its keys."""
         return requests.request(
-            method, f"{self.where.functions}/{path}", params={"code": self._key, **query}, json={}, timeout=10
+            method, f"{self.where.functions}/{path}", params={"code": self._key, **query}, json={}, timeout=60
         )
 
     def topic(self, **headers: str) -> requests.Response:
         """Publish to a topic."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return requests.post(f"{self.where.eventgrid}/topics/news/api/events", json=[], headers=given, timeout=10)
+        return requests.post(f"{self.where.eventgrid}/topics/news/api/events", json=[], headers=given, timeout=60)
 
 
 #: The refused features, as the page names them, and how each is asked for.

@@ -343,5 +343,5 @@ class Driven(RuleBasedStateMachine):
             assert is_open(self.record) == bool(self.record["alarm"] and self.record["state"] == State.CANCELED)
 
 
-Driven.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+Driven.TestCase.settings = settings(max_examples=settings.default.max_examples * 3 // 2, stateful_step_count=30)
 TestDriven = Driven.TestCase

@@ -357,4 +357,6 @@ class AnyScheduleOfTheClaim(RuleBasedStateMachine):
 
 
 TestAnyScheduleOfTheClaim = AnyScheduleOfTheClaim.TestCase
-TestAnyScheduleOfTheClaim.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestAnyScheduleOfTheClaim.settings = settings(
+    max_examples=settings.default.max_examples * 3 // 2, stateful_step_count=60
+)

@@ -519,7 +519,9 @@ class AnyInterleavingOfAlarmAndRecovery(RuleBasedStateMachine):
 
 
 TestAnyInterleavingOfAlarmAndRecovery = AnyInterleavingOfAlarmAndRecovery.TestCase
-TestAnyInterleavingOfAlarmAndRecovery.settings = settings(max_examples=300, stateful_step_count=25, deadline=None)
+TestAnyInterleavingOfAlarmAndRecovery.settings = settings(
+    max_examples=settings.default.max_examples * 3, stateful_step_count=25
+)
 
 
 class AnyOrderOfOpeningAndResolving(RuleBasedStateMachine):
@@ -588,4 +590,6 @@ class AnyOrderOfOpeningAndResolving(RuleBasedStateMachine):
 
 
 TestAnyOrderOfOpeningAndResolving = AnyOrderOfOpeningAndResolving.TestCase
-TestAnyOrderOfOpeningAndResolving.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
+TestAnyOrderOfOpeningAndResolving.settings = settings(
+    max_examples=settings.default.max_examples * 2, stateful_step_count=25
+)

@@ -261,18 +261,20 @@ def monitor(context):
 
 @app.orchestration_trigger(context_name="context")
 def overtaken(context):
-    """Be woken, and think until this generation's timer has rung too; the next one waits an hour for its own."""
-    name, wait_s = context.get_input()
+    """Be woken, and think until the gate file exists; each generation waits an hour for its own timer."""
+    name = context.get_input()
     woken = context.wait_for_external_event(name)
-    timer = context.create_timer(context.current_utc_datetime + timedelta(seconds=wait_s))
+    timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
     winner = yield context.task_any([woken, timer])
     if winner == timer:
         return "the timer"
     timer.cancel()
     if name == "last":
         return "the event"
-    time.sleep(1.5)
-    context.continue_as_new(["last", 3600])
+    note_line("thinking")
+    while not Path(os.environ["GATE"]).exists():
+        time.sleep(0.02)
+    context.continue_as_new("last")
     return None
 
 
