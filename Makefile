@@ -19,7 +19,7 @@ up: venv  ## keep the local Azure and the app running, to play with; stop with C
 	$(PYTHON) -m localcloud up --app . --state .localcloud
 
 test: venv  ## the tests, two files of them side by side
-	$(PYTHON) -m pytest -n 2 --dist loadfile
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 faults: venv  ## all injected faults: kills, limits, outages; several minutes
 	$(PYTHON) -m pytest -n 2 --dist loadfile tests/faults

@@ -16,7 +16,8 @@ from tests.flows.sink import Sink
 from tests.flows.yard import Yard, put, read
 from tests.running import eventually
 
-MANY = 1000
+#: Three batches and a bit.
+MANY = 650
 #: How often the app's client asks for one copy before its batch has failed.
 TRIES = 3
 #: Each file's name, length and hash instead of its content: for inputs too large to be put together.
@@ -38,7 +39,7 @@ def wide_yard(own_yard: Callable[..., Yard]) -> Yard:
 
 
 def test_many_small_files_and_a_large_one_are_staged_byte_for_byte(wide_yard: Yard) -> None:
-    """A thousand files are copied in batches, a large one in blocks; a block that is refused is tried again."""
+    """Hundreds of files are copied in batches, a large one in blocks; a block that is refused is tried again."""
     yard = wide_yard
     model = yard.a_model("stage-many", job=HASHES, timeout=120)
     large = bytes(range(256)) * (BLOCK_SIZE // 256) + b"and a second block"
