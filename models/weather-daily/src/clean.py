@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(source: Path, hours: Path, quality: Path) -> None:
-    """Clean the day in the folder `source`; write `hours`/<day>.parquet, and <day>.json and metrics.json to `quality`."""
+    """Clean the day in the folder `source`; write `hours`/<day>.parquet, and to `quality` <day>.json, metrics.json."""
     path = the_file(source)
     day = day_of(path)
     observed, findings = observations.clean(read(path), day)

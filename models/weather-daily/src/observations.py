@@ -51,9 +51,7 @@ class Findings:
         default_factory=lambda: dict.fromkeys(("unknown_airport", "unreadable_hour", "outside_day", "duplicate"), 0)
     )
     values: dict[str, dict[str, int]] = field(
-        default_factory=lambda: {
-            name: dict.fromkeys(VERDICTS, 0) for name in MEASURES
-        }
+        default_factory=lambda: {name: dict.fromkeys(VERDICTS, 0) for name in MEASURES}
     )
 
 
