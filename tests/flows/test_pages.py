@@ -174,7 +174,7 @@ def test_a_run_is_watched_and_canceled_by_keyboard_alone(yard: Yard, browser: Br
 
     browser.until("location.search == '?done=cancel_run'")
     assert "Noted: wish a run ended" in browser.see("document.querySelector('[role=status].note').textContent")
-    browser.until("document.querySelector('#state .state').textContent == 'canceled'", 60)
+    browser.until("document.querySelector('#state .state').textContent == 'canceled'")
     assert yard.ended(name, DAY, "canceled")["failure"]["message"].endswith("developer: the wrong <b>release</b>")
     assert not [said for said in browser.said if "favicon" not in said]
 
