@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from localcloud import cloud, environment, repetition, steering
+from localcloud import cloud, environment, steering
 from localcloud.clock import Clock
 from localcloud.config import Ports, Resources
 from localcloud.endpoints import SERVICES, Running
@@ -104,21 +104,12 @@ def up(
         control_port,
         slot_port if slot else None,
     )
-    folder, services = state.resolve(), _services(only)
     rules = [read_json(text, "the rule of --fault") for text in fault or ()]
-    switches = read_json(events, "--events")
-    started = {
-        "app": app_folder.resolve(),
-        "only": None if services == SERVICES else only,
-        "slot": slot,
-        "enforce-keys": enforce_keys,
-        "principal": principal,
-        "seed": seed,
-    }
+    switches, services = read_json(events, "--events"), _services(only)
     with explained():
         options = cloud.Options(
             app=app_folder.resolve(),
-            state=folder,
+            state=state.resolve(),
             ports=ports,
             only=services,
             enforce_keys=enforce_keys,
@@ -128,9 +119,8 @@ def up(
             slot=slot,
             faults=tuple(map(Rule.parse, rules)),
             events=switches,
-            started=tuple(repetition.facts(started)),
         )
-        _log_to(folder / "logs")
+        _log_to(options.state / "logs")
         asyncio.run(cloud.run(options, _show_running))
     talk.print("Stopped.")
 

@@ -17,7 +17,7 @@ from typing import Any
 from localcloud import environment, repetition
 from localcloud.child import FunctionsHost, HostDiedError
 from localcloud.config import ConfigError, Ports, Resources
-from localcloud.endpoints import Endpoints, PortTakenError, Running, settle
+from localcloud.endpoints import SERVICES, Endpoints, PortTakenError, Running, settle
 from localcloud.faults.points import Point
 from localcloud.faults.rules import Rule
 from localcloud.ownership import owned
@@ -52,7 +52,19 @@ class Options:
     slot: str | None = None  #: a deployment slot whose host runs beside the app's own
     faults: tuple[Rule, ...] = ()  #: on from the first moment
     events: Mapping[str, Any] = field(default_factory=dict)  #: event switches, set at the start
-    started: tuple[str, ...] = ()  #: the options of ``up`` that start the same again
+
+    @property
+    def started(self) -> tuple[str, ...]:
+        """The options of ``up`` that start the same again, where ports and state may be others."""
+        facts = {
+            "app": self.app,
+            "only": None if self.only == SERVICES else ",".join(self.only),
+            "slot": self.slot,
+            "enforce-keys": self.enforce_keys,
+            "principal": self.principal,
+            "seed": self.seed,
+        }
+        return tuple(repetition.facts(facts))
 
 
 async def run(options: Options, started: Callable[[Running], None]) -> None:

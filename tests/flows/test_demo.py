@@ -57,7 +57,7 @@ def is_alive(pid: int) -> bool:
 def test_it_ends_by_itself_with_every_check_true(demo: Demo, state: Path) -> None:
     """Two days are published, one after a failed run, an incident and a correction; nothing is left running."""
     cloud = cloud_of(state)
-    output, talk = demo.communicate(timeout=PATIENCE)
+    output, talk = demo.communicate(timeout=3 * PATIENCE)
     assert demo.returncode == 0, talk
     result: dict[str, Any] = json.loads(output)
 
