@@ -159,7 +159,7 @@ def test_a_run_is_watched_and_canceled_by_keyboard_alone(yard: Yard, browser: Br
     yard.land(f"{name}/{DAY}", {"a.txt": "one"})
     run = eventually(lambda: (yard.period(name, DAY)["active"] or {}).get("run"))
     browser.open(f"{yard.cloud.endpoints.functions}/dashboard/runs/{run}")
-    browser.until("(document.querySelector('#log-now pre') || {}).textContent?.includes('line 3')", 60)
+    browser.until("(document.querySelector('#log-now pre') || {}).textContent?.includes('line 3')")
     assert "<b>line</b>" in browser.see("document.querySelector('#log-now pre').textContent")
 
     browser.see("document.querySelector('.skip').focus()")
