@@ -104,13 +104,13 @@ def test_beside_an_active_run_the_answer_is_its_id(yard: Yard) -> None:
 def test_a_queued_run_is_canceled_before_its_job_begins(yard: Yard) -> None:
     """The wish is durable before the job is there; the job is seen ended, or never was."""
     model = yard.a_model("hand-queued")
-    yard.fault({"delay": 4}, service="aml", operation="PutJob", name=f"{model}--*", times=1)
-    yard.land(f"{model}/{DAY}", {"a.txt": "hang"})
-    run = in_stage(yard, model, "queued")
+    with yard.held_up(service="aml", operation="PutJob", name=f"{model}--*"):
+        yard.land(f"{model}/{DAY}", {"a.txt": "hang"})
+        run = in_stage(yard, model, "queued")
 
-    assert yard.call("POST", f"runs/{run}/cancel", REASON)[0] == 202
-    assert yard.run(run)["canceling"]
-    assert yard.call("POST", f"runs/{run}/cancel", REASON)[0] == 202
+        assert yard.call("POST", f"runs/{run}/cancel", REASON)[0] == 202
+        assert yard.run(run)["canceling"]
+        assert yard.call("POST", f"runs/{run}/cancel", REASON)[0] == 202
 
     assert yard.ended(model, DAY, "canceled")["run"] == run
     assert set(yard.job_states(run).values()) <= {"Canceled"}
@@ -121,11 +121,11 @@ def test_a_queued_run_is_canceled_before_its_job_begins(yard: Yard) -> None:
 def test_what_is_on_its_way_to_readers_is_no_longer_canceled(yard: Yard) -> None:
     """From `publishing` on there is no way back, and the answer says so."""
     model = yard.a_model("hand-late")
-    yard.fault({"delay": 4}, service="storage", operation="PutBlob", name=f"models/{model}/published/{DAY}.json")
-    yard.land(f"{model}/{DAY}", {"a.txt": "one"})
-    run = in_stage(yard, model, "publishing")
+    with yard.held_up(service="storage", operation="PutBlob", name=f"models/{model}/published/{DAY}.json"):
+        yard.land(f"{model}/{DAY}", {"a.txt": "one"})
+        run = in_stage(yard, model, "publishing")
 
-    status, problem = yard.call("POST", f"runs/{run}/cancel", REASON)
+        status, problem = yard.call("POST", f"runs/{run}/cancel", REASON)
 
     assert (status, problem["title"]) == (409, "Cannot be canceled")
     assert "being published" in problem["detail"]

@@ -96,12 +96,12 @@ def test_with_every_event_tripled_and_shuffled_it_is_the_same(yard: Yard, undist
 def test_data_that_change_while_their_run_is_under_way_are_run_after_it(yard: Yard) -> None:
     """EV-6: the news came while nothing could be done about it; once the run has ended, nobody has to tell again."""
     model = yard.a_model("hints-meanwhile")
-    yard.fault({"delay": 4}, service="aml", operation="PutJob", name=f"{model}--*", times=1)
-    yard.land(f"{model}/2024-01-05", {"a.txt": "first"})
-    first = eventually(lambda: yard.period(model, "2024-01-05")["active"])["run"]
-    eventually(lambda: yard.period(model, "2024-01-05")["active"]["stage"] == "queued")
+    with yard.held_up(service="aml", operation="PutJob", name=f"{model}--*"):
+        yard.land(f"{model}/2024-01-05", {"a.txt": "first"})
+        first = eventually(lambda: yard.period(model, "2024-01-05")["active"])["run"]
+        eventually(lambda: yard.period(model, "2024-01-05")["active"]["stage"] == "queued")
 
-    yard.land(f"{model}/2024-01-05", {"a.txt": "second"})
+        yard.land(f"{model}/2024-01-05", {"a.txt": "second"})
 
     second = yard.published(model, "2024-01-05", other_than=first)
     assert yard.run(first)["state"] == "succeeded"

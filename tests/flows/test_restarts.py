@@ -79,8 +79,10 @@ def test_the_engine_s_storage_is_lost_and_every_run_goes_on(fragile_yard: Yard) 
     when the time has passed that its owner had set itself. What lands afterwards starts as ever.
     """
     yard = fragile_yard
-    slow = JOB.replace("import", "import time; time.sleep(3)\nimport", 1)
-    computing, staging, left = yard.a_model("hub-job", job=slow), yard.a_model("hub-staging"), yard.a_model("hub-left")
+    gate = yard.models / "gate"
+    waits = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.1)\n{JOB}"
+    computing = yard.a_model("hub-job", job=waits, timeout=600)
+    staging, left = yard.a_model("hub-staging"), yard.a_model("hub-left")
     for model in (staging, left):
         yard.fault({"delay": 600}, operation="PutBlobFromURL", name=f"models/{model}/*")
         yard.land(f"{model}/{DAY}", {"a.txt": "good"})
@@ -95,6 +97,7 @@ def test_the_engine_s_storage_is_lost_and_every_run_goes_on(fragile_yard: Yard) 
         file.unlink()
     yard.cloud.start()
     yard.calm()
+    gate.touch()
 
     eventually(lambda: yard.job_states(runs[computing]) == {f"{runs[computing]}-a1": "Completed"})
     for model in (computing, staging):

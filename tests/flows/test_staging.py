@@ -66,28 +66,19 @@ def test_many_small_files_and_a_large_one_are_staged_byte_for_byte(wide_yard: Ya
     assert copies["batches"] >= MANY / 200
 
 
-@pytest.fixture
-def slow_copies(yard: Yard) -> Callable[[str, str], None]:
-    """Hold back the copy of one file of a model, so that things can happen to it meanwhile; the others are made."""
-
-    def slow(model: str, name: str) -> None:
-        yard.fault(
-            {"delay": 3}, service="storage", operation="PutBlobFromURL", name=f"models/{model}/*/{name}", times=1
-        )
-
-    return slow
+def a_copy(model: str, name: str) -> dict[str, str]:
+    """Where a fault meets the copy of one file of a model."""
+    return {"service": "storage", "operation": "PutBlobFromURL", "name": f"models/{model}/*/{name}"}
 
 
-def test_an_input_overwritten_while_it_is_copied_is_read_anew(
-    yard: Yard, slow_copies: Callable[[str, str], None]
-) -> None:
+def test_an_input_overwritten_while_it_is_copied_is_read_anew(yard: Yard) -> None:
     """ST-1: the snapshot is abandoned; a new run publishes the new bytes; nobody is called for that."""
     model = yard.a_model("stage-overwritten")
-    slow_copies(model, "b.txt")
-    yard.land(f"{model}/{DAY}", {"a.txt": "a", "b.txt": "old", "c.txt": "c"})
-    first = being_staged(yard, model)
+    with yard.held_up(**a_copy(model, "b.txt")):
+        yard.land(f"{model}/{DAY}", {"a.txt": "a", "b.txt": "old", "c.txt": "c"})
+        first = being_staged(yard, model)
 
-    yard.land(f"{model}/{DAY}", {"b.txt": "new"})
+        yard.land(f"{model}/{DAY}", {"b.txt": "new"})
 
     second = yard.published(model, DAY)
     assert second["run"] != first
@@ -97,18 +88,16 @@ def test_an_input_overwritten_while_it_is_copied_is_read_anew(
     assert yard.jobs(first) == []
 
 
-def test_an_input_deleted_while_it_is_copied_is_left_out_or_waited_for(
-    yard: Yard, slow_copies: Callable[[str, str], None]
-) -> None:
+def test_an_input_deleted_while_it_is_copied_is_left_out_or_waited_for(yard: Yard) -> None:
     """ST-2: superseded by what is there now; without the marker nothing is complete, and it waits, without incident."""
     model = yard.a_model("stage-deleted")
-    slow_copies(model, "b.txt")
-    yard.land(f"{model}/{DAY}", {"a.txt": "a", "b.txt": "b"})
-    first = being_staged(yard, model)
     landing = yard.lake("upstream", "landing")
+    with yard.held_up(**a_copy(model, "b.txt")):
+        yard.land(f"{model}/{DAY}", {"a.txt": "a", "b.txt": "b"})
+        first = being_staged(yard, model)
 
-    landing.get_file_client(f"{model}/{DAY}/_SUCCESS").delete_file()
-    landing.get_file_client(f"{model}/{DAY}/b.txt").delete_file()
+        landing.get_file_client(f"{model}/{DAY}/_SUCCESS").delete_file()
+        landing.get_file_client(f"{model}/{DAY}/b.txt").delete_file()
 
     assert yard.ended(model, DAY, "superseded")["run"] == first
     card = yard.period(model, DAY)
@@ -161,13 +150,13 @@ def test_throttled_copies_succeed_in_the_end(yard: Yard) -> None:
 def test_copies_that_are_not_their_source_are_never_run_on(yard: Yard) -> None:
     """ST-4: a copy that said it worked and left other bytes is found out before the manifest is written."""
     model = yard.a_model("stage-damaged")
-    yard.fault({"delay": 4}, service="storage", operation="PutBlobFromURL", name=f"models/{model}/*/b.txt", times=1)
-    yard.land(f"{model}/{DAY}", {"a.txt": "four", "b.txt": "b"})
-    run = being_staged(yard, model)
-    inputs = f"{model}/{DAY}/{run}/inputs/rows/{DAY}"
-    eventually(lambda: yard.lake("app", "models").get_file_client(f"{inputs}/a.txt").exists())
+    with yard.held_up(**a_copy(model, "b.txt")):
+        yard.land(f"{model}/{DAY}", {"a.txt": "four", "b.txt": "b"})
+        run = being_staged(yard, model)
+        inputs = f"{model}/{DAY}/{run}/inputs/rows/{DAY}"
+        eventually(lambda: yard.lake("app", "models").get_file_client(f"{inputs}/a.txt").exists())
 
-    put(yard.lake("app", "models"), f"{inputs}/a.txt", b"fo")
+        put(yard.lake("app", "models"), f"{inputs}/a.txt", b"fo")
 
     failed = yard.ended(model, DAY, "failed")
     assert (failed["failure"]["kind"], failed["failure"]["code"]) == ("platform", "staged-differs")

@@ -11,7 +11,8 @@ import json
 import textwrap
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,13 @@ class Yard:
     def fault(self, action: Mapping[str, Any], **where: Any) -> None:
         """Switch a fault on (see `localcloud.faults.Rule`) until the flow is over."""
         self.cloud.control.post("/faults", {**where, "action": action})
+
+    @contextmanager
+    def held_up(self, **where: Any) -> Iterator[None]:
+        """Within the block a request waits before its effect (see `fault`), once; all faults end with the block."""
+        self.fault({"delay": 600}, times=1, **where)
+        yield
+        self.calm()
 
     def events(self, **switches: Any) -> None:
         """Change what becomes of events (see `localcloud.eventgrid.switches`) until the flow is over."""
