@@ -12,7 +12,7 @@ from tests.flows.sink import Sink
 from tests.running import PROJECT, LocalCloud
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_scene(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Scene]:
     """The app on a local cloud of its own, since its clock is moved and its host killed."""
     folder, sink = tmp_path_factory.mktemp("faults"), Sink()

@@ -1,4 +1,4 @@
-"""Fixtures of the flows: one set of Azure's services for the session, and the app's own code acting on it."""
+"""Fixtures of the flows: one set of Azure's services for all of them, and the app's own code acting on it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECONCILING = {"SLIPWAY_RECONCILE_SCHEDULE": "*/3 * * * * *", "SLIPWAY_ALIKE_MOD
 OFTEN = {**RECONCILING, "SLIPWAY_RECONCILE_SCHEDULE": "* * * * * *"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def services(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[LocalCloud]:
     """Storage, Azure ML, Event Grid and identity, without the app."""
     state = tmp_path_factory.mktemp("services") / "state"
@@ -55,7 +55,7 @@ def _forget() -> None:
         kept.cache_clear()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sink() -> Iterator[Sink]:
     """Where the incidents of the shared yard go."""
     one = Sink()
@@ -63,9 +63,9 @@ def sink() -> Iterator[Sink]:
     one.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_yard(tmp_path_factory: pytest.TempPathFactory, authority: Path, sink: Sink) -> Iterator[Yard]:
-    """The whole app on a local cloud, started once for the session."""
+    """The whole app on a local cloud, started once for all flows, and stopped after them: it reconciles all the while."""
     folder = tmp_path_factory.mktemp("yard")
     cloud = LocalCloud(PROJECT, folder / "state", authority, variables=RECONCILING | sink.settings())
     yield Yard(cloud.start(), folder / "models")

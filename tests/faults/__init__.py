@@ -1,0 +1,1 @@
+"""A package, so that the fixtures that all its tests share end with the last of them."""
