@@ -65,7 +65,7 @@ def sink() -> Iterator[Sink]:
 
 @pytest.fixture(scope="package")
 def shared_yard(tmp_path_factory: pytest.TempPathFactory, authority: Path, sink: Sink) -> Iterator[Yard]:
-    """The whole app on a local cloud, started once for all flows, and stopped after them: it reconciles all the while."""
+    """The whole app on a local cloud, started once for all flows, and stopped after them: it is busy all the while."""
     folder = tmp_path_factory.mktemp("yard")
     cloud = LocalCloud(PROJECT, folder / "state", authority, variables=RECONCILING | sink.settings())
     yield Yard(cloud.start(), folder / "models")
