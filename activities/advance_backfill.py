@@ -101,8 +101,8 @@ def _share(record: dict[str, Any], now: Any) -> tuple[int, str | None]:
     if share <= len(own(record)):
         others = f"all backfills together have {settings().backfill_runs} runs at most"
         return share, others if share < record["parallel"] else None
-    live = backfill_runs.live_queue(compute_of(found.definition.job))
-    return (0, f"{live} waits for compute and goes first") if live else (share, None)
+    live = backfill_runs.goes_first(compute_of(found.definition.job))
+    return (0, f"{live} and goes first") if live else (share, None)
 
 
 def _change_register(change: Any) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def make(record: dict[str, Any]) -> dict[str, Any]:
     }
     entries = _entries(found, periods, Only(record["only"]), states)
     runs = sum(entry["state"] == Of.PENDING for entry in entries.values())
-    estimate = _estimate(found, runs, record["parallel"], states)
+    estimate = _estimate(found, runs, min(record["parallel"], settings().backfill_runs), states)
     version = found.definition.version
     return lake().change_backfill(id_, lambda seen, now: backfill.planned(seen, entries, version, estimate, now))
 
@@ -74,6 +74,7 @@ def _standings(model: str, periods: list[Period], states: _States) -> list[Stand
     """How the periods stand, from the listing of their records; what it does not tell is read."""
 
     def standing(period: Period) -> Standing:
+        """Of one of them: by the listing where that tells all, else by the record itself."""
         state = states.get(str(period))
         if state is None:
             return Standing()

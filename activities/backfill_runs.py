@@ -13,8 +13,9 @@ from slipway import catalog, paths, rollup
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
 from slipway.backfill import REST, Entry, Of, State, cause_of, kept, own, request_of, settled, tried, turn, under_way
+from slipway.backfill_register import live_run
 from slipway.catalog import Released
-from slipway.claim import Refused, Stage, answered, ask, wish_cancel
+from slipway.claim import Refused, answered, ask, wish_cancel
 from slipway.decision import next_run
 from slipway.failure import Failure, Kind
 from slipway.period import Period
@@ -139,17 +140,11 @@ def canceled(record: dict[str, Any]) -> list[str]:
     return instances
 
 
-def live_queue(compute: str) -> str | None:
-    """The first period, as the board shows it, whose run was not started by a backfill and waits for this compute."""
+def goes_first(compute: str) -> str | None:
+    """The run, as the board shows it, that is to have this compute before any backfill; see `live_run`."""
     models = catalog.load(lake().control).models
     shards = [paths.board(number) for number in range(rollup.SHARDS)]
     with ThreadPoolExecutor(READERS) as pool:
-        boards = list(pool.map(lake().control.read, shards))
-    for board in boards:
-        for model, rows in board.data["models"].items() if board else ():
-            if model not in models or compute_of(models[model].definition.job) != compute:
-                continue
-            for text, row in rows.items():
-                if row.get("state") == Stage.QUEUED and row.get("cause") != "backfill":
-                    return f"{model} {text}"
-    return None
+        boards = [board.data["models"] for board in pool.map(lake().control.read, shards) if board]
+    there = [name for name, one in models.items() if compute_of(one.definition.job) == compute]
+    return live_run({name: board[name] for board in boards for name in there if name in board})

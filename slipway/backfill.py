@@ -132,15 +132,29 @@ def resume(record: Record, cause: Mapping[str, Any], now: datetime) -> Record:
 def cancel(record: Record, runs: Literal["cancel", "finish"], cause: Mapping[str, Any], now: datetime) -> Record:
     """End it for good: nothing new starts, and its runs under way are canceled too, or left to `finish`.
 
-    The first cancel stands. Raises Refused for one that has finished. Runs that were active anyway are left alone.
+    The first cancel stands, but runs that were left to finish may be canceled later. Raises Refused for one that has
+    finished, and for runs that were canceled and are now to finish. Runs that were active anyway are left alone.
     """
-    if was_asked(record, "cancel", cause["request"]) or record["state"] == State.CANCELED:
+    if was_asked(record, "cancel", cause["request"]):
         return record
+    if record["state"] == State.CANCELED:
+        return _canceled_again(record, runs, cause, now)
     if record["state"] == State.FINISHED:
         raise _refusal(record)
     told = {"state": State.CANCELED, "canceled": {**said(cause, now), "runs": runs}, "ended_at": now.isoformat()}
     periods = {text: _stopped(entry) for text, entry in record["periods"].items()}
     return remember({**record, **told, "held": None, "periods": periods}, "cancel", cause, now)
+
+
+def _canceled_again(
+    record: Record, runs: Literal["cancel", "finish"], cause: Mapping[str, Any], now: datetime
+) -> Record:
+    """What a second cancel is worth: it may end the runs that the first one left to finish, not the other way round."""
+    if record["canceled"]["runs"] == runs or not own(record):
+        return record
+    if runs == "finish":
+        raise Refused(f"{record['backfill']} was canceled with its runs: they cannot be left to finish any more")
+    return remember({**record, "canceled": {**said(cause, now), "runs": runs}}, "cancel", cause, now)
 
 
 def gave_up_planning(record: Record | None, why: str, now: datetime) -> Record | None:
@@ -161,8 +175,8 @@ def _refusal(record: Record) -> Refused:
         State.PLANNED: "start it first",
         State.RUNNING: "pause or cancel it",
         State.PAUSED: "resume or cancel it",
-        State.FINISHED: "plan another one",
-        State.CANCELED: "plan another one",
+        State.FINISHED: "nothing is left to do; for more, plan another one",
+        State.CANCELED: "it stays so; for what is left, plan another one",
     }
     return Refused(f"{record['backfill']} is {record['state']}: {remedies[State(record['state'])]}")
 

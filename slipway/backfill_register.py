@@ -10,9 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from slipway.backfill import State
-from slipway.claim import Record, Refused
+from slipway.claim import Record, Refused, Stage
 from slipway.period import Period
 from slipway.selection import spans
+
+#: The stages of a run that will need a node in a moment, or waits for one.
+AHEAD = (Stage.CLAIMED, Stage.STAGING, Stage.QUEUED)
 
 
 def admitted(register: Record | None, record: Record) -> Record:
@@ -26,7 +29,9 @@ def admitted(register: Record | None, record: Record) -> Record:
         if id_ == record["backfill"] or other["model"] != record["model"]:
             continue
         if shared := _shared(mine, [(a, b) for a, b in other["spans"]]):
-            raise Refused(f"{id_} is under way with {shared} of {record['model']}", id_)
+            how = "under way" if other["runs"] else "paused"
+            remedy = "let it end or cancel it, or leave out its periods"
+            raise Refused(f"{id_} is {how} with {shared} of {record['model']}: {remedy}", id_)
     known[record["backfill"]] = {
         "model": record["model"],
         "spans": [list(row) for row in mine],
@@ -66,6 +71,19 @@ def shares(register: Record | None, limit: int) -> dict[str, int]:
             left[id_] -= 1
             limit -= 1
     return given
+
+
+def live_run(models: Mapping[str, Mapping[str, Mapping[str, str]]]) -> str | None:
+    """The first run that goes ahead of backfills, with its stage, in words; None where there is none.
+
+    `models`: what the board shows of the newest periods of each model that runs on the compute in question. A run that
+    no backfill started goes ahead from its claim on until its job has a node.
+    """
+    for model, rows in models.items():
+        for text, row in rows.items():
+            if row.get("state") in AHEAD and row.get("cause") != "backfill":
+                return f"{model} {text} is {row['state']}"
+    return None
 
 
 def _spans(record: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -61,10 +61,13 @@ def row_of_listing(id: str, shown: Mapping[str, str]) -> dict[str, Any]:  # noqa
     }
 
 
-def view(record: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """The backfill without its periods. `finishes_at`: when the last run ends, if it goes on (or is started) now."""
+def view(record: Mapping[str, Any], now: datetime, limit: int) -> dict[str, Any]:
+    """The backfill without its periods. `finishes_at`: when the last run ends, if it goes on (or is started) now.
+
+    `limit`: how many runs all backfills together may have under way.
+    """
     facts = {name: record[name] for name in ("backfill", "by", "reason", "ended_at", *_SAME)}
-    return {**facts, **_row(record), "counts": counts(record), "finishes_at": _finishes_at(record, now)}
+    return {**facts, **_row(record), "counts": counts(record), "finishes_at": _finishes_at(record, now, limit)}
 
 
 def periods(record: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -82,12 +85,12 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**facts, "state": str(record["state"]), "first": texts[0], "last": texts[-1]}
 
 
-def _finishes_at(record: Mapping[str, Any], now: datetime) -> datetime | None:
+def _finishes_at(record: Mapping[str, Any], now: datetime, limit: int) -> datetime | None:
     """By what past runs took; a run that is under way is taken to be half done."""
     based_on = (record["estimate"] or {}).get("based_on")
     if record["state"] not in (State.PLANNED, State.RUNNING) or based_on is None:
         return None
     states = [entry["state"] for entry in record["periods"].values()]
     runs = states.count(Of.PENDING) + sum(state in UNDER_WAY for state in states) / 2
-    rounds = max(runs / record["parallel"], min(runs, 1))
+    rounds = max(runs / min(record["parallel"], limit), min(runs, 1))
     return now + timedelta(seconds=round(rounds * based_on["run_seconds"]))

@@ -29,6 +29,11 @@ SHOWN = {
     Of.BLOCKED: ("light late", "inputs missing"),
     Of.PENDING: ("none", "will run"),
 }
+#: What its state means for whoever waits for it; of a state that is not here, its periods say enough.
+SAID = {
+    State.PLANNED: "Nothing runs before somebody starts it.",
+    State.PAUSED: "What runs goes on to its end, and nothing new starts before somebody resumes it.",
+}
 #: The bar's measures, in its own units.
 WIDTH, HEIGHT = 1000, 24
 
@@ -55,11 +60,10 @@ async def page_backfill(request: func.HttpRequest) -> func.HttpResponse:
     found = document_of(record, now)
     rows = periods_of(record, state, limit(request), cursor(request))
     goes_on = found["state"] in ("planning", "running") or bool({"active", "starting"} & set(found["counts"]))
-    about = {"backfill": found, "periods": rows, "bar": bar(found["counts"]), "state": state, "shown": SHOWN}
+    about = {"backfill": found, "periods": rows, "bar": bar(found["counts"]), "state": state}
     address = f"/api/backfills/{found['backfill']}"
-    return shown(
-        "backfill.html", here="", twin=address, goes_on=goes_on, query=f"state={state}&" if state else "", **about
-    )
+    words = {"shown": SHOWN, "said": SAID, "query": f"state={state}&" if state else ""}
+    return shown("backfill.html", here="", twin=address, goes_on=goes_on, **words, **about)
 
 
 #: What is said of a period, by its state.

@@ -293,7 +293,7 @@ def document_of(record: Record, now: datetime) -> dict[str, Any]:
     """The backfill as the API answers it."""
     base, id_ = settings().public_url or "", record["backfill"]
     links = {"self": f"{base}/api/backfills/{id_}", "periods": f"{base}/api/backfills/{id_}/periods"}
-    return Backfill(**view(record, now), links=links).model_dump(mode="json")
+    return Backfill(**view(record, now, settings().backfill_runs), links=links).model_dump(mode="json")
 
 
 def periods_of(record: Record, state: str | None, count: int, place: str | None) -> dict[str, Any]:

@@ -32,7 +32,7 @@ STATES = {
     "canceled": "yellow",
 }
 #: What comes next, by state.
-NEXT = {"planned": "start", "running": "watch", "paused": "resume"}
+NEXT = {"planning": "show", "planned": "start", "running": "watch", "paused": "resume"}
 #: The states of periods that nothing more will happen to.
 DONE = ("good", "published", "failed", "canceled", "skipped")
 
@@ -42,7 +42,7 @@ def rendered(backfill: Document, rows: list[Document], width: int) -> Iterator[T
     name = backfill["backfill"]
     state = text(backfill["state"], STATES.get(backfill["state"], ""))
     yield Text.assemble(text(f"{name} of {backfill['model']}", "bold"), "  ", state)
-    yield text(f"{summed(backfill['counts'])}  ({spoken(backfill)})")
+    yield text(f"{_where(backfill)}  ({spoken(backfill)})")
     yield text(f"by {backfill['by']} at {when(backfill['at'])}: {backfill['reason']}", "dim")
     yield from _decisions(backfill)
     if backfill["held"]:
@@ -66,9 +66,33 @@ def summed(counts: Document) -> str:
     return ", ".join(f"{counts[state]} {words}" for state, (words, _) in WORDS.items() if counts.get(state))
 
 
+def _where(backfill: Document) -> str:
+    """Where its periods stand; as long as its plan is being made, nobody knows of any."""
+    if backfill["state"] == "planning":
+        return f"{sum(backfill['counts'].values())} periods are being looked at"
+    return summed(backfill["counts"])
+
+
 def progress(counts: Document) -> tuple[int, int]:
     """How many periods are done with, and of how many."""
     return sum(number for state, number in counts.items() if state in DONE), sum(counts.values())
+
+
+def goes_on(backfill: Document) -> bool:
+    """Whether a run of it, or one that it awaits, is under way."""
+    return bool({"active", "starting"} & set(backfill["counts"]))
+
+
+def standing(backfill: Document) -> str:
+    """How it stands in one line: where its periods are, what it waits for, and which command makes it go on."""
+    name, state, counts = backfill["backfill"], backfill["state"], _where(backfill)
+    held = f"; held back: {backfill['held']}" if backfill["held"] else ""
+    if state == "planned":
+        return f"{name} is planned and not started{held}: slipway backfill start {name}"
+    if state == "paused":
+        return f"paused by {backfill['paused']['by']}: {counts}; it goes on with: slipway backfill resume {name}"
+    rest = "; what runs goes on to its end" if state == "canceled" and goes_on(backfill) else ""
+    return f"{state}: {counts}{held}{rest}"
 
 
 def listed(rows: Iterable[Document], width: int) -> Table:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from slipway.cli.asking import AsJson, Env, Model, asking, show_json, tell
-from slipway.cli.backfill_screen import listed, progress, rendered, summed
+from slipway.cli.backfill_screen import goes_on, listed, progress, rendered, standing
 from slipway.cli.changes import Key, Reason, asked_reason, change, say
 from slipway.cli.client import PAGE, Client, Document
 from slipway.cli.client import pause as wait
@@ -22,6 +22,8 @@ Backfill = Annotated[str, typer.Argument(help="A backfill's id, such as bf-01234
 _Text = str | None
 #: Seconds between two looks: at a plan that is being made, at a backfill that goes on.
 SOON, EVERY = 0.5, 2.0
+#: After how many looks it is said that a plan takes long.
+PATIENT = 60
 ENDED = ("finished", "canceled")
 
 
@@ -88,10 +90,16 @@ def watch(
     env: Env = None,
     as_json: AsJson = False,
 ) -> None:
-    """Follow a backfill until it has ended and none of its runs goes on, then show what became of each period."""
+    """Follow a backfill until it has ended and none of its runs goes on, then show what became of each period.
+
+    One that was not started is shown as it is, and ends the command with 4: a person has to start it.
+    """
     with asking(env, as_json=as_json) as api:
         told = _followed(api, backfill)
         _show(told, _periods(api, backfill), as_json=as_json)
+    if told["state"] == "planned":
+        typer.echo(clean(standing(told)), err=True)
+        raise typer.Exit(Asked.PERSON)
     if check and (told["state"] == "canceled" or {"failed", "canceled", "skipped"} & set(told["counts"])):
         raise typer.Exit(Asked.PERSON)
 
@@ -146,9 +154,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 def _planned(api: Client, backfill: str) -> Document:
     """Wait for the plan: moments, unless its model reads very many files."""
-    screen = Console(stderr=True)
+    screen, looks = Console(stderr=True), 0
     with screen.status("planning …") if screen.is_terminal else screen:
         while (told := api.get("backfills", backfill))["state"] == "planning":
+            if (looks := looks + 1) == PATIENT:
+                screen.print(text(f"Its plan takes long. To leave, and look later: slipway backfill show {backfill}"))
             wait(SOON)
     return told
 
@@ -166,7 +176,7 @@ def _show(backfill: Document, rows: list[Document], *, as_json: bool) -> None:
 
 
 def _followed(api: Client, backfill: str) -> Document:
-    """Look until it has ended: a bar on a terminal, else a line whenever something has changed."""
+    """Look until it has ended, or turns out not to have been started; says each change, on a terminal by a bar."""
     screen, last = Console(stderr=True), ""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
@@ -174,11 +184,12 @@ def _followed(api: Client, backfill: str) -> Document:
         while True:
             told = api.get("backfills", backfill)
             done, total = progress(told["counts"])
-            line = f"{told['state']}: {summed(told['counts'])}"
             bar.update(task, total=total, completed=done, description=f"{clean(backfill)} {told['state']}")
-            if line != last and not screen.is_terminal:
-                typer.echo(line, err=True)
-            last = line
-            if told["state"] in ENDED and not {"active", "starting"} & set(told["counts"]):
+            if told["state"] == "planned" or (told["state"] in ENDED and not goes_on(told)):
                 return told
+            if (line := standing(told)) != last:
+                # Beside the bar, only what it does not show: that it waits, and for what.
+                if not screen.is_terminal or told["state"] == "paused" or told["held"]:
+                    bar.console.print(text(line))
+                last = line
             wait(EVERY)

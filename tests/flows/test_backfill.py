@@ -255,7 +255,7 @@ def test_live_runs_go_ahead(yard: Yard) -> None:
     assert said(yard, plan["backfill"], "start")[0] == 202
 
     held = eventually(lambda: yard.get(f"backfills/{plan['backfill']}")["held"], 30)
-    assert held == f"{live} {day(31)} waits for compute and goes first"
+    assert held == f"{live} {day(31)} is queued and goes first"
     assert yard.get(f"backfills/{plan['backfill']}")["counts"] == {"pending": 2}
     assert ended(yard, plan["backfill"])["counts"] == {"published": 1, "failed": 1}
     yard.calm()

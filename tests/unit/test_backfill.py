@@ -110,6 +110,21 @@ def test_the_same_request_is_carried_out_once_whatever_was_decided_since() -> No
     assert backfill.pause(resumed, by("ann", request="other"), NOON)["state"] == State.PAUSED
 
 
+def test_runs_that_were_left_to_finish_may_be_canceled_later_and_not_the_other_way_round() -> None:
+    """BF-4: the second wish is carried out or refused, never taken and forgotten; with no run left it is no change."""
+    under_way = progress(a_backfill(state=State.RUNNING), {}, 2, None, NOON) or {}
+    left = backfill.cancel(under_way, "finish", by("ann"), NOON)
+    ended = backfill.cancel(left, "cancel", by("bob", request="k"), NOON + HOUR)
+
+    assert (ended["canceled"]["by"], ended["canceled"]["runs"]) == ("bob", "cancel")
+    assert ended["ended_at"] == NOON.isoformat()
+    assert backfill.cancel(ended, "cancel", by("bob", request="k"), NOON) is ended
+    with pytest.raises(Refused, match="was canceled with its runs"):
+        backfill.cancel(ended, "finish", by("ann"), NOON)
+    rests = a_backfill(state=State.CANCELED)
+    assert backfill.cancel(rests, "finish", by("ann"), NOON) is rests
+
+
 def test_one_that_is_sent_back_may_be_started_again_by_the_same_request() -> None:
     """BF-4: it shared a period with another; its key was carried out not at all."""
     started = backfill.start(a_backfill(), by("ann", request="k"), NOON)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from slipway import backfill
 from slipway.backfill import State
-from slipway.backfill_register import admitted, dismissed, is_stale, shares
-from slipway.claim import Record, Refused
+from slipway.backfill_register import admitted, dismissed, is_stale, live_run, shares
+from slipway.claim import Record, Refused, Stage
 from slipway.period import Period
 from tests.unit.builders import NOON, by
 
@@ -53,6 +53,24 @@ def test_others_are_no_obstacle() -> None:
     assert dismissed(register, "bf-0000000001") == {"schema": 1, "started": {}}
     assert dismissed(register, "bf-0000000002") is None
     assert dismissed(None, "bf-0000000001") is None
+
+
+def test_the_refusal_says_how_the_other_one_stands_and_what_to_do() -> None:
+    """RR-5: also where it is paused, which may be long ago."""
+    paused = admitted(None, backfill.pause(started("bf-0000000001", 0), by("ann"), NOON))
+    with pytest.raises(Refused, match="bf-0000000001 is paused with 2013-01-01 of shop: let it end or cancel it"):
+        admitted(paused, started("bf-0000000002", 0))
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_live_runs_go_ahead_from_their_claim_until_they_have_a_node(stage: Stage) -> None:
+    """BF-1: they will need one in a moment; what has one, or needs none any more, holds nothing back."""
+    row = {"state": str(stage), "run": "0123abcd-1"}
+    ahead = stage in (Stage.CLAIMED, Stage.STAGING, Stage.QUEUED)
+
+    assert live_run({"other": {"2013-01-01": row}}) == (f"other 2013-01-01 is {stage}" if ahead else None)
+    assert live_run({"other": {"2013-01-01": {**row, "cause": "backfill"}}}) is None
+    assert live_run({"other": {}}) is None
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(1, 30))

@@ -19,7 +19,7 @@ def test_a_listing_shows_a_row_that_reads_back_as_the_document_has_it() -> None:
 
     assert all(value.isascii() and value == value.strip() for value in shown.values())
     assert sum(len(name) + len(value) for name, value in shown.items()) < 8192
-    row, document = row_of_listing(record["backfill"], shown), view(record, NOON)
+    row, document = row_of_listing(record["backfill"], shown), view(record, NOON, 20)
     assert row == {name: document[name] for name in row} | {"reason": "💥" * LONGEST_SHOWN}
 
 
@@ -33,12 +33,13 @@ def test_the_listing_says_what_is_still_to_be_done() -> None:
 def test_the_end_is_told_from_what_past_runs_took() -> None:
     """Of what is left, so many at a time; not where nothing tells it, and not of what rests."""
     planned = {**a_backfill(parallel=2), "estimate": {"based_on": BASED_ON}}
-    assert view(planned, NOON)["finishes_at"] == NOON + timedelta(seconds=300)
+    assert view(planned, NOON, 20)["finishes_at"] == NOON + timedelta(seconds=300)
+    assert view(planned, NOON, 1)["finishes_at"] == NOON + timedelta(seconds=600), "no more than there is for all"
     half = {text: {"state": Of.PUBLISHED} for text in list(planned["periods"])[:5]}
     last = {**planned, "state": State.RUNNING, "periods": {**planned["periods"], **half}}
-    assert view(last, NOON)["finishes_at"] == NOON + timedelta(seconds=100)
-    assert view(a_backfill(), NOON)["finishes_at"] is None
-    assert view({**planned, "state": State.PAUSED}, NOON)["finishes_at"] is None
+    assert view(last, NOON, 20)["finishes_at"] == NOON + timedelta(seconds=100)
+    assert view(a_backfill(), NOON, 20)["finishes_at"] is None
+    assert view({**planned, "state": State.PAUSED}, NOON, 20)["finishes_at"] is None
 
 
 def test_its_periods_are_told_in_order() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from slipway.backfill import Of, State
-from slipway.cli.backfill_screen import STATES, WORDS, listed, progress, rendered, summed
+from slipway.cli.backfill_screen import STATES, WORDS, listed, progress, rendered, standing, summed
 from tests.unit.printed import printed
 from triggers.shapes import Backfill, BackfillPeriod, BackfillRow
 
@@ -91,20 +93,56 @@ def test_one_that_goes_on_says_who_decided_what_and_what_holds_it_back() -> None
         state="running",
         counts={"published": 2, "failed": 1},
         started=SAID,
-        held="shop 2025-03-04 waits for compute and goes first",
+        held="shop 2025-03-04 is queued and goes first",
         finishes_at="2025-03-05T07:00:00Z",
     )
     failed = a_period(3, "failed", run="shop-revenue--2025-01-03--0123abcd-1")
     told = " ".join(printed(rendered(going, [*runs, failed], 200)).split())
 
     assert "started by ann at 2025-03-05 06:00:00Z: a new price list" in told
-    assert "Held back: shop 2025-03-04 waits for compute and goes first" in told
+    assert "Held back: shop 2025-03-04 is queued and goes first" in told
     assert "2025-01-01 to 2025-01-02 2 published 2 runs" in told
     assert "2025-01-03 1 failed shop-revenue--2025-01-03--0123abcd-1" in told
     assert "The last run ends at about 2025-03-05 07:00:00Z." in told
     assert "slipway backfill watch bf-0123456789" in told
     canceled = a_backfill(state="canceled", canceled={**SAID, "runs": "finish"})
     assert "canceled by ann at 2025-03-05 06:00:00Z (finish its runs)" in printed(rendered(canceled, [], 200))
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"state": "planning", "counts": {"pending": 6}}, "planning: 6 periods are being looked at"),
+        ({}, "bf-0123456789 is planned and not started: slipway backfill start bf-0123456789"),
+        (
+            {"held": "bf-1 has it"},
+            "bf-0123456789 is planned and not started; held back: bf-1 has it: slipway backfill start bf-0123456789",
+        ),
+        (
+            {"state": "running", "counts": {"active": 2}, "held": "shop 2025-03-04 is queued and goes first"},
+            "running: 2 running; held back: shop 2025-03-04 is queued and goes first",
+        ),
+        (
+            {"state": "paused", "counts": {"pending": 2}, "paused": SAID},
+            "paused by ann: 2 will run; it goes on with: slipway backfill resume bf-0123456789",
+        ),
+        (
+            {"state": "canceled", "counts": {"active": 1, "canceled": 5}, "canceled": {**SAID, "runs": "finish"}},
+            "canceled: 1 running, 5 canceled; what runs goes on to its end",
+        ),
+        ({"state": "finished", "counts": {"published": 6}}, "finished: 6 published"),
+    ],
+)
+def test_who_watches_is_told_what_it_waits_for_and_what_makes_it_go_on(more: dict[str, Any], told: str) -> None:
+    """In each state; nobody waits in silence for what a person has to do."""
+    assert standing(a_backfill(**more)) == told
+
+
+def test_a_plan_that_is_being_made_promises_nothing() -> None:
+    """Nobody knows yet which of its periods will run."""
+    told = printed(rendered(a_backfill(state="planning", counts={"pending": 6}, estimate=None), [], 200))
+    assert "6 periods are being looked at" in told
+    assert "will run" not in told
 
 
 def test_a_list_is_a_table_and_texts_of_others_steer_no_terminal() -> None:
