@@ -1,4 +1,7 @@
-"""Backfills on the local cloud: planned, started, watched, paused, canceled, and killed in between (BF-1 to BF-4)."""
+"""Backfills on the local cloud: planned, started, watched, paused, canceled (BF-1, BF-3, BF-4).
+
+What kills do to one that runs, and to one that is paused, is in `tests/faults`.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,11 @@ import pytest
 from typer.testing import CliRunner
 
 from slipway.cli import app
+from tests.flows.backfills import REASON, a_quiet_model, day, ended, periods, planned, said
 from tests.flows.conftest import RECONCILING
 from tests.flows.sink import Sink
 from tests.flows.yard import JOB_YAML, Yard
 from tests.running import PROJECT, LocalCloud, eventually
-
-REASON = {"reason": "the shop list was wrong"}
-#: A job that takes long enough to be met while it runs.
-SLOW = """
-import pathlib, sys, time
-time.sleep(1)
-(pathlib.Path(sys.argv[2]) / "all.txt").write_text("done")
-"""
 
 
 @pytest.fixture(scope="module")
@@ -36,64 +32,19 @@ def yard(tmp_path_factory: pytest.TempPathFactory, authority: Path, sink: Sink) 
     cloud.stop()
 
 
-def day(number: int) -> str:
-    """A day of January."""
-    return f"2024-01-{number:02}"
-
-
-def a_quiet_model(yard: Yard, name: str, days: dict[int, str], **made: Any) -> str:
-    """A model that starts nothing by itself, with what landed on these days of January."""
-    model = yard.a_model(name, **made)
-    assert yard.call("POST", f"models/{model}/pause", REASON)[0] == 200
-    for number, text in days.items():
-        yard.land(f"{model}/{day(number)}", {"a.txt": text})
-    return model
-
-
-def planned(yard: Yard, model: str, last: int, key: str | None = None, **asked: Any) -> dict[str, Any]:
-    """Plan a backfill of the first days of January, and wait for its plan."""
-    body = {**REASON, "from": day(1), "to": day(last), **asked}
-    status, told = yard.call("POST", f"models/{model}/backfills", body, {"Idempotency-Key": key} if key else {})
-    assert status == 202, told
-    eventually(lambda: yard.get(f"backfills/{told['backfill']}")["state"] != "planning", 30)
-    return yard.get(f"backfills/{told['backfill']}")
-
-
-def said(yard: Yard, backfill: str, what: str, **more: Any) -> tuple[int, dict[str, Any]]:
-    """Ask for a change of a backfill: status and answer."""
-    return yard.call("POST", f"backfills/{backfill}/{what}", {**REASON, **more})
-
-
-def periods(yard: Yard, backfill: str) -> dict[str, dict[str, Any]]:
-    """Its periods, by name."""
-    rows = yard.get(f"backfills/{backfill}/periods?limit=500")["periods"]
-    return {row["period"]: row for row in rows}
-
-
 def shown(yard: Yard, page: str) -> str:
     """A page of the dashboard."""
     with urllib.request.urlopen(f"{yard.cloud.endpoints.functions}/dashboard/{page}", timeout=30) as answer:
         return str(answer.read().decode())
 
 
-def ended(yard: Yard, backfill: str, state: str = "finished", within: float = 90) -> dict[str, Any]:
-    """Wait until nothing of it goes on any more."""
-
-    def done() -> dict[str, Any] | None:
-        told = yard.get(f"backfills/{backfill}")
-        return told if told["state"] == state and not {"active", "starting"} & set(told["counts"]) else None
-
-    found: dict[str, Any] = eventually(done, within)
-    return found
-
-
 def test_what_is_good_is_left_what_runs_is_joined_and_the_report_adds_up(yard: Yard, sink: Sink) -> None:
     """BF-3: published ones are skipped, running ones awaited, the others run; and a failure among them is quiet."""
     model = yard.a_model("mixed")
-    yard.land(f"{model}/{day(1)}", {"a.txt": "one"})
-    good = yard.published(model, day(1))["run"]
     yard.land(f"{model}/{day(6)}", {"a.txt": "hang"})
+    yard.land(f"{model}/{day(1)}", {"a.txt": "one"})
     active = eventually(lambda: (yard.period(model, day(6))["active"] or {}).get("run"))
+    good = yard.published(model, day(1))["run"]
     assert yard.call("POST", f"models/{model}/pause", REASON)[0] == 200
     for number, text in {2: "two", 3: "fail", 4: "four"}.items():
         yard.land(f"{model}/{day(number)}", {"a.txt": text})
@@ -112,7 +63,12 @@ def test_what_is_good_is_left_what_runs_is_joined_and_the_report_adds_up(yard: Y
     assert said(yard, plan["backfill"], "start")[0] == 202
     eventually(lambda: periods(yard, plan["backfill"])[day(3)]["state"] == "failed", 60)
     yard.land(f"{model}/{day(6)}", {"a.txt": "six"})
+    assert said(yard, plan["backfill"], "pause")[0] == 202
     assert yard.call("POST", f"runs/{active}/cancel", REASON)[0] == 202
+    yard.ended(model, day(6), "canceled")
+    told = yard.get(f"backfills/{plan['backfill']}")
+    assert (told["state"], told["paused"]["reason"]) == ("paused", REASON["reason"])
+    assert said(yard, plan["backfill"], "resume")[0] == 202
 
     report = ended(yard, plan["backfill"])
     assert report["counts"] == {"good": 1, "published": 3, "failed": 1, "skipped": 2}
@@ -173,36 +129,6 @@ def test_the_same_backfill_twice_is_one_and_canceled_half_way_it_stays_canceled(
     assert said(yard, backfill, "cancel")[0] == 202
 
 
-def test_killed_and_paused_it_goes_on_where_it_was_and_runs_each_period_once(yard: Yard) -> None:
-    """BF-2: killed after a run is asked for, killed while paused, and goes on when it is resumed."""
-    model = a_quiet_model(yard, "killed", {number: str(number) for number in range(1, 6)}, job=SLOW)
-    backfill = planned(yard, model, 5, parallel=2, order="newest")["backfill"]
-    name = f"control/periods/{model}/{day(4)}.json"
-    yard.fault({"crash": True}, operation="PutBlob", name=name, phase="after", times=1)
-
-    said(yard, backfill, "start")
-    yard.cloud.wait(40)
-    yard.cloud.start()
-    eventually(lambda: yard.get(f"backfills/{backfill}")["counts"].get("published"), 60)
-    assert said(yard, backfill, "pause")[0] == 202
-    yard.cloud.kill()
-    yard.cloud.start()
-    eventually(lambda: not {"active", "starting"} & set(yard.get(f"backfills/{backfill}")["counts"]), 60)
-    before = yard.get(f"backfills/{backfill}")
-    yard.reconciled()
-
-    told = yard.get(f"backfills/{backfill}")
-    assert (told["state"], told["paused"]["reason"]) == ("paused", REASON["reason"])
-    assert told["counts"] == before["counts"]
-    assert set(told["counts"]) == {"published", "pending"}
-    assert periods(yard, backfill)[day(5)]["state"] == "published"
-    assert periods(yard, backfill)[day(1)]["state"] == "pending"
-    assert said(yard, backfill, "resume")[0] == 202
-    assert ended(yard, backfill, within=120)["counts"] == {"published": 5}
-    runs = {row["run"] for row in periods(yard, backfill).values()}
-    assert yard.jobs(f"{model}--") == sorted(f"{run}-a1" for run in runs)
-
-
 def test_periods_of_an_older_version_are_run_by_the_released_one(
     yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +153,12 @@ def test_periods_of_an_older_version_are_run_by_the_released_one(
     told = slipway("plan", model, *asked)
     assert "2 will run, 1 already good" in told
     assert "by the median of 2 published runs" in told
+    plan = told.split()[0]
+    watched = CliRunner().invoke(app, ["backfill", "watch", plan])
+    assert (watched.exit_code, watched.stderr) == (
+        4,
+        f"{plan} is planned and not started: slipway backfill start {plan}\n",
+    )
     document = json.loads(slipway("plan", model, *asked, "--start", "--json"))
     backfill = document.pop("backfill")
     assert (document["state"], len(document["periods"])) == ("running", 3)
