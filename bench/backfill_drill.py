@@ -249,7 +249,7 @@ class Drill:
         self.call(f"backfills/{self.backfill}/resume")
 
     def kill(self, what: str) -> None:
-        """`kill -9` of the host of functions, in the middle of a write, or of the whole cloud; then it is started again."""
+        """`kill -9` of the host of functions in the middle of a write, or of the whole cloud; it is started again."""
         if what == "functions":
             self.yard.fault({"crash": "functions"}, service="storage", operation="PutBlob", name="control/periods/*")
             eventually(lambda: self.yard.cloud.control.get("/faults")["rules"][0]["fired"], STEP)
