@@ -145,10 +145,15 @@ def body(request: func.HttpRequest, shape: type[Body], largest: int = LARGEST_BO
     try:
         return shape.model_validate(document)
     except ValidationError as error:
-        errors = [{"where": ".".join(map(str, item["loc"])), "rule": item["msg"]} for item in error.errors()[:10]]
+        errors = [_broken(item) for item in error.errors()[:10]]
         raise Problem(
             400, "Malformed body", "The body does not have the form that is asked for.", errors=errors
         ) from error
+
+
+def _broken(item: Mapping[str, Any]) -> dict[str, str]:
+    """Where a body breaks which rule, from what pydantic tells; rules of the whole stand at `body`."""
+    return {"where": ".".join(map(str, item["loc"])) or "body", "rule": item["msg"].removeprefix("Value error, ")}
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
