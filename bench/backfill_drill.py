@@ -229,7 +229,7 @@ class Drill:
             self.land(day)
         self.done(0.7)
         self.kill("cloud")
-        self.done(1 - (2 * self.late_days + 6) / len(self.days))
+        self.done(1 - (self.late_days + 5 + 2 * PARALLEL) / len(self.days))
 
     def text(self) -> str:
         """The model's definition."""

@@ -14,7 +14,9 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from slipway.claim import End, Record, Refused, remember, said, was_asked
+from slipway.forecast import PAST
 from slipway.selection import Only, Standing, Verdict, verdict
+from slipway.usage import Usage
 
 Entry = dict[str, Any]
 
@@ -76,6 +78,7 @@ def new(id: str, facts: Mapping[str, Any], cause: Mapping[str, Any], now: dateti
         "request": cause["request"],
         "version": None,
         "estimate": None,
+        "took": [],
         "held": None,
         "started": None,
         "paused": None,
@@ -203,7 +206,9 @@ def progress(
     if record is None:
         return None
     found = {text: entry for text, entry in outcomes.items() if record["periods"][text]["state"] in UNDER_WAY}
-    periods = {**record["periods"], **found}
+    periods = {**record["periods"], **{text: _without_seconds(entry) for text, entry in found.items()}}
+    took = [entry["seconds"] for entry in found.values() if "seconds" in entry]
+    record = {**record, "took": [*record.get("took", ()), *took][-PAST:]} if took else record
     if record["state"] == State.CANCELED:
         periods = {text: _stopped(entry) for text, entry in periods.items()}
     record = {**record, "periods": periods, "alarm": _alarm(record, periods)}
@@ -216,6 +221,10 @@ def progress(
     if any(entry["state"] in (*WAITING, *UNDER_WAY) for entry in periods.values()):
         return {**record, "held": held}
     return {**record, "state": State.FINISHED, "held": None, "ended_at": now.isoformat()}
+
+
+def _without_seconds(entry: Entry) -> Entry:
+    return {name: value for name, value in entry.items() if name != "seconds"}
 
 
 def _alarm(record: Record, periods: Mapping[str, Entry]) -> str | None:
@@ -254,7 +263,7 @@ def settled(entry: Entry, record: Mapping[str, Any] | None, only: Only) -> Entry
     """What became of an active run, by its period's record; the entry as it is while the run goes on.
 
     A run that others started is judged anew when it has ended, unless every period was to be run: then it counts.
-    What was superseded, since its inputs changed, has its turn again.
+    What was superseded, since its inputs changed, has its turn again. `seconds`: how long a run took that published.
     """
     run = entry["run"]
     claim, last, published = (record[name] if record else None for name in ("claim", "last", "published"))
@@ -263,7 +272,8 @@ def settled(entry: Entry, record: Mapping[str, Any] | None, only: Only) -> Entry
     if (entry.get("joined") and only is not Only.ALL) or not (claim or last):
         return kept({**entry, "state": Of.PENDING, "joined": None})
     if published and published["run"] == run:
-        return kept({**entry, "state": Of.PUBLISHED, "joined": None})
+        used = Usage.parse(published.get("used"))
+        return kept({**entry, "state": Of.PUBLISHED, "joined": None, "seconds": used and used.seconds})
     if claim:  # another came after it
         return {**entry, "run": claim["run"], "joined": True}
     assert last is not None, "there was a run"

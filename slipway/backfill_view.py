@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from statistics import median
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -86,11 +87,15 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _finishes_at(record: Mapping[str, Any], now: datetime, limit: int) -> datetime | None:
-    """By what past runs took; a run that is under way is taken to be half done."""
-    based_on = (record["estimate"] or {}).get("based_on")
-    if record["state"] not in (State.PLANNED, State.RUNNING) or based_on is None:
+    """By what its newest runs took, else those before it; a run that is under way is taken to be half done.
+
+    Its own know how long a run waits for its turn on the compute, with so many of them beside each other.
+    """
+    based_on = (record["estimate"] or {}).get("based_on") or {}
+    run_seconds = median(record["took"]) if record.get("took") else based_on.get("run_seconds")
+    if record["state"] not in (State.PLANNED, State.RUNNING) or run_seconds is None:
         return None
     states = [entry["state"] for entry in record["periods"].values()]
     runs = states.count(Of.PENDING) + sum(state in UNDER_WAY for state in states) / 2
     rounds = max(runs / min(record["parallel"], limit), min(runs, 1))
-    return now + timedelta(seconds=round(rounds * based_on["run_seconds"]))
+    return now + timedelta(seconds=round(rounds * run_seconds))

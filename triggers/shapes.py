@@ -400,7 +400,7 @@ class Backfill(BackfillRow):
     version: str | None = Field(description="The released definition when it was planned; runs take the one then.")
     planned_at: AwareDatetime | None
     estimate: Estimate | None
-    finishes_at: AwareDatetime | None = Field(description="By past runs, if it goes on, or is started, now.")
+    finishes_at: AwareDatetime | None = Field(description="By its newest runs, else past ones, if it goes on now.")
     held: str | None = Field(description="Why nothing new is started at the moment.")
     started: dict[str, Any] | None = Field(description="By whom, why, when.")
     paused: dict[str, Any] | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.flows.yard import Yard
-from tests.running import eventually
+from tests.running import PATIENCE, eventually
 
 REASON = {"reason": "the shop list was wrong"}
 
@@ -29,7 +29,7 @@ def planned(yard: Yard, model: str, last: int, key: str | None = None, **asked: 
     body = {**REASON, "from": day(1), "to": day(last), **asked}
     status, told = yard.call("POST", f"models/{model}/backfills", body, {"Idempotency-Key": key} if key else {})
     assert status == 202, told
-    eventually(lambda: yard.get(f"backfills/{told['backfill']}")["state"] != "planning", 30)
+    eventually(lambda: yard.get(f"backfills/{told['backfill']}")["state"] != "planning")
     return yard.get(f"backfills/{told['backfill']}")
 
 
@@ -44,7 +44,7 @@ def periods(yard: Yard, backfill: str) -> dict[str, dict[str, Any]]:
     return {row["period"]: row for row in rows}
 
 
-def ended(yard: Yard, backfill: str, state: str = "finished", within: float = 90) -> dict[str, Any]:
+def ended(yard: Yard, backfill: str, state: str = "finished", within: float = PATIENCE) -> dict[str, Any]:
     """Wait until nothing of it goes on any more; returns its document."""
 
     def done() -> dict[str, Any] | None:

@@ -61,7 +61,7 @@ def test_what_is_good_is_left_what_runs_is_joined_and_the_report_adds_up(yard: Y
     assert yard.jobs(f"{model}--{day(2)}") == []
 
     assert said(yard, plan["backfill"], "start")[0] == 202
-    eventually(lambda: periods(yard, plan["backfill"])[day(3)]["state"] == "failed", 60)
+    eventually(lambda: periods(yard, plan["backfill"])[day(3)]["state"] == "failed")
     yard.land(f"{model}/{day(6)}", {"a.txt": "six"})
     assert said(yard, plan["backfill"], "pause")[0] == 202
     assert yard.call("POST", f"runs/{active}/cancel", REASON)[0] == 202
@@ -87,7 +87,7 @@ def test_what_is_good_is_left_what_runs_is_joined_and_the_report_adds_up(yard: Y
         assert plan["backfill"] in shown(yard, page)
 
     assert yard.call("POST", f"models/{model}/periods/{day(3)}/waive", REASON)[0] == 200
-    eventually(lambda: sink.last(model)["status"] == "resolved", 30)
+    eventually(lambda: sink.last(model)["status"] == "resolved")
 
 
 def test_the_same_backfill_twice_is_one_and_canceled_half_way_it_stays_canceled(yard: Yard, sink: Sink) -> None:
@@ -112,7 +112,7 @@ def test_the_same_backfill_twice_is_one_and_canceled_half_way_it_stays_canceled(
     status, problem = yard.call("POST", f"models/{model}/backfills", {**REASON, "from": day(2), "to": day(9)})
     assert (status, problem["title"], problem["backfill"]) == (409, "Another backfill is under way", backfill)
 
-    eventually(lambda: yard.get(f"backfills/{backfill}")["counts"] == {"published": 1, "active": 2, "pending": 1}, 60)
+    eventually(lambda: yard.get(f"backfills/{backfill}")["counts"] == {"published": 1, "active": 2, "pending": 1})
     assert said(yard, backfill, "cancel")[0] == 202
     yard.cloud.kill()
     yard.cloud.start()
@@ -182,11 +182,11 @@ def test_live_runs_go_ahead(yard: Yard) -> None:
     yard.fault(denied, operation="GetBlob", name=f"control/periods/{model}/{day(2)}.json")
     yard.fault({"delay": 8}, service="aml", operation="PutJob", name=f"{live}--*", times=1)
     yard.land(f"{live}/{day(31)}", {"a.txt": "live"})
-    eventually(lambda: (yard.period(live, day(31))["active"] or {}).get("stage") == "queued", 30)
+    eventually(lambda: (yard.period(live, day(31))["active"] or {}).get("stage") == "queued")
 
     assert said(yard, plan["backfill"], "start")[0] == 202
 
-    held = eventually(lambda: yard.get(f"backfills/{plan['backfill']}")["held"], 30)
+    held = eventually(lambda: yard.get(f"backfills/{plan['backfill']}")["held"])
     assert held == f"{live} {day(31)} is queued and goes first"
     assert yard.get(f"backfills/{plan['backfill']}")["counts"] == {"pending": 2}
     assert ended(yard, plan["backfill"])["counts"] == {"published": 1, "failed": 1}

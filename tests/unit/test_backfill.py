@@ -35,6 +35,7 @@ from slipway.backfill import (
 from slipway.backfill_view import alarm, counts
 from slipway.claim import End, Record, Refused
 from slipway.decision import next_run
+from slipway.forecast import PAST
 from slipway.period import Period
 from slipway.selection import Only
 from tests.unit.builders import NOON, by
@@ -218,6 +219,20 @@ def test_a_joined_run_that_publishes_counts_as_published_when_that_was_missing()
     good = turn({"state": Of.STARTING}, an_ended(End.SUCCEEDED), Only.MISSING, VERSION)
     assert good == {"state": Of.GOOD, "why": "published"}
     assert turn({"state": Of.STARTING}, an_ended(End.FAILED), Only.MISSING, VERSION) is None
+
+
+def test_how_long_its_newest_runs_took_is_remembered() -> None:
+    """Of the newest few, and in no period's entry; of a run whose usage was not kept nothing is known."""
+    record = progress(a_backfill(state=State.RUNNING), {}, 2, None, NOON) or {}
+    one, two = own(record)
+    ended = an_ended(End.SUCCEEDED)
+    used = {**ended, "published": {**ended["published"], "used": "61.5 40.0 1 cpu-cluster 10 20"}}
+    found = {one: settled(ACTIVE, used, Only.ALL), two: settled(ACTIVE, ended, Only.ALL)}
+
+    after = progress({**record, "took": [1.0] * PAST}, found, 0, None, NOON) or {}
+
+    assert after["took"] == [1.0] * (PAST - 1) + [61.5]
+    assert after["periods"][one] == after["periods"][two] == {"state": Of.PUBLISHED, "run": RUN}
 
 
 def test_its_incident_says_one_thing_while_it_goes_on_and_all_at_the_end() -> None:

@@ -38,6 +38,9 @@ def test_the_end_is_told_from_what_past_runs_took() -> None:
     half = {text: {"state": Of.PUBLISHED} for text in list(planned["periods"])[:5]}
     last = {**planned, "state": State.RUNNING, "periods": {**planned["periods"], **half}}
     assert view(last, NOON, 20)["finishes_at"] == NOON + timedelta(seconds=100)
+    own = {**last, "took": [200, 400, 300]}
+    assert view(own, NOON, 20)["finishes_at"] == NOON + timedelta(seconds=300), "its own runs know better"
+    assert view({**own, "estimate": None}, NOON, 20)["finishes_at"] == NOON + timedelta(seconds=300)
     assert view(a_backfill(), NOON, 20)["finishes_at"] is None
     assert view({**planned, "state": State.PAUSED}, NOON, 20)["finishes_at"] is None
 
