@@ -106,7 +106,7 @@ class Drill:
             self.figures.forecasts.append((self.yard.now(), datetime.fromisoformat(told["finishes_at"])))
         with suppress(RefusedError):  # its driver lives for moments
             driver = self.yard.cloud.control.get(f"/instances/backfill--{self.backfill}")
-            self.figures.longest_history = max(self.figures.longest_history, len(driver["historyEvents"]))
+            self.figures.longest_history = max(self.figures.longest_history, len(driver.get("historyEvents", ())))
         return Counter({**told["counts"], f"is {told['state']}": 1})
 
     def rows(self) -> dict[str, dict[str, Any]]:
