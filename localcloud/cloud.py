@@ -213,7 +213,7 @@ async def _settled(options: Options) -> Ports:
     patience = PORTS_FREE_WITHIN if (options.state / "endpoints.json").exists() else 0.0
     while True:
         try:
-            return settle(options.ports)
+            return settle(options.ports, options.only)
         except PortTakenError:
             if patience <= 0:
                 raise

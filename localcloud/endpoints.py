@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -90,20 +91,28 @@ class Running:
         (Path(self.state) / "endpoints.json").unlink(missing_ok=True)
 
 
-def settle(ports: Ports) -> Ports:
-    """Return ``ports`` with free ones in place of 0; raises :class:`PortTakenError` when a named one is taken."""
+def settle(ports: Ports, services: Collection[str]) -> Ports:
+    """Return ``ports`` with free ones in place of 0; raises :class:`PortTakenError` when one that is needed is taken.
+
+    Those of services that are not started are nobody's concern.
+    """
     chosen: dict[str, int] = {}
     held: list[socket.socket] = []
     try:
         for field in fields(ports):
             port = getattr(ports, field.name)
-            if port is not None:
+            if port == 0 or (port is not None and _service(field.name) in {*services, "control"}):
                 held.append(_hold(field.name, port))
                 chosen[field.name] = held[-1].getsockname()[1]
     finally:
         for one in held:
             one.close()
     return replace(ports, **chosen)
+
+
+def _service(port: str) -> str:
+    """Return the service that listens on the port of this name."""
+    return "functions" if port == "slot" else port.partition("_")[0]
 
 
 def _hold(name: str, port: int) -> socket.socket:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import NoReturn
@@ -37,14 +37,20 @@ FOLDER = "hdi_isfolder"
 
 @dataclass(frozen=True)
 class Call:
-    """A request that was authenticated: its address, who sends it, and the lake it is for."""
+    """A request that was authenticated: its address, who sends it, and the lake it is for.
+
+    One that came in the body of another (see :mod:`localcloud.lake.routes_batch`) has that one's ``request``, with
+    target, headers and rights of its own. ``within`` makes such a call of method, address as sent, and headers.
+    """
 
     request: web.Request
     target: Target
+    headers: Mapping[str, str]  #: names without case
     rights: Rights
     act: Act
     lake: Lake
     authentication: Authentication
+    within: Callable[[str, str, Mapping[str, str]], Call]
 
     @property
     def volume(self) -> Volume:
@@ -55,11 +61,6 @@ class Call:
     def place(self) -> Place:
         """The filesystem and path of the request."""
         return self.target.place
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The request's headers, names without case."""
-        return self.request.headers
 
     @property
     def query(self) -> Mapping[str, str]:

@@ -146,10 +146,21 @@ def list_blobs(
     if found.node is None or not found.node.is_directory or place.path != directory_path:
         return Page([], None)
     base = f"{place.path}/" if place.path else ""
+    if after > base and not after.startswith(base):
+        return Page([], None)
     rest = after.removeprefix(base) if after.startswith(base) else ""
     check = _check(volume, act, filesystem)
     walk = ordinal(volume.store, found.node, base, name_prefix, rest, deep=not hierarchical, check=check)
     return _page(walk, limit)
+
+
+def before(key: str) -> str:
+    """Return what a walk goes on behind to begin with ``key``: the last text before it that does not end in a name.
+
+    No name has U+10FFFF, which is no character; no text has the surrogates, U+D800 to U+DFFF.
+    """
+    previous = 0xD7FF if key[-1] == "\ue000" else ord(key[-1]) - 1
+    return f"{key[:-1]}{chr(previous)}\U0010ffff"
 
 
 def list_filesystems(volume: Volume, prefix: str, after: str, limit: int) -> Page:

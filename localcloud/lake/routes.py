@@ -12,7 +12,7 @@ from aiohttp import web
 from localcloud.config import ACCOUNT, ACCOUNT_KEY
 from localcloud.http import SURROUNDINGS, Surroundings, announce, application
 from localcloud.identity.rules import Identity
-from localcloud.lake import errors, routes_blob, routes_dfs, routes_queue, target
+from localcloud.lake import errors, routes_batch, routes_dfs, routes_queue, target
 from localcloud.lake.authentication import Authentication
 from localcloud.lake.call import Call
 from localcloud.lake.conditions import Conditions
@@ -44,7 +44,7 @@ _REFUSED = {
     "x-ms-expiry-option": "files that expire",
     "x-ms-expiry-time": "files that expire",
 }
-_ROUTES = {Surface.DFS: routes_dfs.route, Surface.BLOB: routes_blob.route, Surface.QUEUE: routes_queue.route}
+_ROUTES = {Surface.DFS: routes_dfs.route, Surface.BLOB: routes_batch.route, Surface.QUEUE: routes_queue.route}
 
 
 def make(lake: Lake, identity: Identity, surroundings: Surroundings) -> web.Application:
@@ -113,22 +113,26 @@ class _Service:
         if self._is_queue(address, request):
             address = replace(address, surface=Surface.QUEUE)
         request[_SURFACE] = address.surface
-        items = request.headers.items()
-        rights = self._authentication.of_request(address, request.headers, items, secure=request.secure)
-        act = Act(
-            rights,
-            Conditions.of(request.headers),
-            request.headers.get("x-ms-lease-id") or None,
-            request.headers.get("x-ms-client-request-id"),
-            request[_REQUEST_ID],
-        )
-        for name, feature in _REFUSED.items():
-            if request.headers.get(name):
-                raise errors.unsupported(f"{feature} ({name})")
-        call = Call(request, address, rights, act, self._lake, self._authentication)
+        call = self._call(request, address, request.headers, request[_REQUEST_ID])
         operation, handler = _ROUTES[address.surface](call)
-        await announce(request, operation, str(address.place), rights.caller.name)
+        await announce(request, operation, str(address.place), call.rights.caller.name)
         return await handler(call)
+
+    def _call(self, request: web.Request, address: Target, headers: Mapping[str, str], request_id: str) -> Call:
+        """Authenticate what is asked by ``headers`` of ``address``; refuse what they ask for and nobody here does."""
+        rights = self._authentication.of_request(address, headers, headers.items(), secure=request.secure)
+        client_id = headers.get("x-ms-client-request-id")
+        act = Act(rights, Conditions.of(headers), headers.get("x-ms-lease-id") or None, client_id, request_id)
+        for name, feature in _REFUSED.items():
+            if headers.get(name):
+                raise errors.unsupported(f"{feature} ({name})")
+
+        def within(method: str, raw: str, headers: Mapping[str, str]) -> Call:
+            _check_headers(headers)
+            inner = target.parse_within(method, raw, headers, ACCOUNT)
+            return self._call(request, inner, headers, str(uuid.uuid4()))
+
+        return Call(request, address, headers, rights, act, self._lake, self._authentication, within)
 
     def _is_queue(self, address: Target, request: web.Request) -> bool:
         """Tell whether a request is for a queue; where its form does not say, the name that exists does."""

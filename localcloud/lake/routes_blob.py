@@ -28,7 +28,7 @@ _REFUSED = {
     "append": "append blobs", "appendblock": "append blobs", "page": "page blobs", "snapshot": "snapshots",
     "tier": "access tiers", "tags": "blob index tags", "expiry": "files that expire", "undelete": "soft delete",
     "query": "quick query", "immutabilitypolicies": "immutability policies", "legalhold": "legal holds",
-    "batch": "batch requests", "pagelist": "page blobs", "incrementalcopy": "page blobs",
+    "pagelist": "page blobs", "incrementalcopy": "page blobs",
 }  # fmt: skip
 
 

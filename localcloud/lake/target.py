@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -82,6 +82,16 @@ def parse(method: str, raw: str, headers: Mapping[str, str], account: str) -> Ta
     filesystem, _, path = rest.partition("/")
     parts = [unquote(part) for part in path.strip("/").split("/")] if path.strip("/") else []
     return Target(method, raw_path, query, unquote(filesystem), clean(path), _surface(method, query, headers), parts)
+
+
+def parse_within(method: str, raw: str, headers: Mapping[str, str], account: str) -> Target:
+    """As :func:`parse`, for a request in the body of another.
+
+    The SDKs leave the account of a path-style URL out there; Python's signs what it sent, without it. Source:
+    azure-storage-blob, ``_container_client_helpers.py``.
+    """
+    address = parse(method, raw if raw.startswith(f"/{account}/") else f"/{account}{raw}", headers, account)
+    return replace(address, raw_path=raw.partition("?")[0])
 
 
 def _surface(method: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Surface:

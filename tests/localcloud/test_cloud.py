@@ -15,7 +15,7 @@ import requests
 
 from localcloud import environment
 from localcloud.config import Ports, Resources, oid
-from localcloud.endpoints import Endpoints
+from localcloud.endpoints import Endpoints, PortTakenError, settle
 from tests.running import PROJECT, LocalCloud, eventually
 
 StartCloud = Callable[..., LocalCloud]
@@ -217,3 +217,12 @@ class TestControl:
         """Date headers agree with everything else."""
         cloud.control.post("/clock", {"set": "2031-05-05T12:00:00+00:00"})
         assert "05 May 2031" in requests.get(cloud.endpoints.control, timeout=60).headers["Date"]
+
+
+def test_only_the_ports_of_what_is_started_must_be_free() -> None:
+    """A second cloud with fewer services beside the first: what another listens on is no concern of theirs."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ports = Ports(0, 0, 0, aml=other.getsockname()[1], eventgrid=0, identity=0, control=0)
+        assert settle(ports, ["storage", "identity"]).aml == ports.aml
+        with pytest.raises(PortTakenError, match=f"port {ports.aml} .* in use.*\n.*--aml-port"):
+            settle(ports, ["aml"])

@@ -263,6 +263,20 @@ def test_listings_are_in_the_order_of_full_names(container: ContainerClient, siz
     assert told == {"a/x": {"k": "v"}, "a/y": {"hdi_isfolder": "true"}, "a/y/z": {"k": "v"}}
 
 
+@pytest.mark.parametrize("first", ["a", "a-b", "a.", "a/", "a/x", "a/y", "a/yy", "a/y/z", "a0", "b", "c", "\ue000"])
+def test_a_listing_begins_where_it_is_told_to(container: ContainerClient, first: str) -> None:
+    """With that very name or the first behind it, in the order of the listing, below a prefix too."""
+    for name in ("a/x", "a/y/z", "a-b", "a.c/q", "a0", "b", "\ud7ff"):
+        container.upload_blob(name, b"1")
+    everything = [blob.name for blob in container.list_blobs()]
+    found = container.list_blobs(start_from=first, results_per_page=2)
+    assert [blob.name for blob in found] == [name for name in everything if name >= first]
+    below = [name for name in everything if name.startswith("a/") and name >= first]
+    assert [blob.name for blob in container.list_blobs("a/", start_from=first)] == below
+    keys = {blob.name for blob in container.walk_blobs()}
+    assert {blob.name for blob in container.walk_blobs(start_from=first)} == {key for key in keys if key >= first}
+
+
 def test_both_surfaces_are_one_tree(account: Account, container: ContainerClient) -> None:
     """What one surface wrote the other reads and renames; only mixed writes to one file are refused."""
     fs = account.dfs().get_file_system_client(container.container_name)

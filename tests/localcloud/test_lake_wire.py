@@ -149,9 +149,8 @@ def test_headers_that_ask_for_something_unsupported(account: Account, header: st
     ("method", "query", "feature"),
     [
         ("PUT", "models?restype=container&comp=acl", "stored access policies"),
-        ("POST", "models?restype=container&comp=batch", "batch requests"),
         ("PUT", "models?restype=container&comp=undelete", "soft delete"),
-        ("GET", "models?restype=container&comp=list&startFrom=x", "startfrom"),
+        ("GET", "models?restype=container&comp=list&endBefore=x", "endbefore"),
         ("GET", "models?restype=container&comp=list&include=deleted", "soft delete"),
         ("PUT", "?restype=service&comp=properties", "changing service properties"),
         ("POST", "?restype=service&comp=userdelegationkey", "user delegation keys"),

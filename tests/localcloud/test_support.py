@@ -101,7 +101,6 @@ REFUSED: dict[str, Ask] = {
     "quick query": lambda ask: ask.lake("POST", "landing/f", "comp=query"),
     "immutability policies": lambda ask: ask.lake("PUT", "landing/f", "comp=immutabilitypolicies"),
     "legal holds": lambda ask: ask.lake("PUT", "landing/f", "comp=legalhold"),
-    "batch requests": lambda ask: ask.lake("POST", "", "comp=batch"),
     "copies from other accounts": lambda ask: ask.lake(
         "PUT", "landing/f", x_ms_copy_source="https://other.blob.core.windows.net/c/f"
     ),
@@ -123,8 +122,8 @@ REFUSED: dict[str, Ask] = {
     "structured message bodies": lambda ask: ask.lake("GET", "landing/f", x_ms_structured_body="XSM/1.0"),
     "CRC64 checksums": lambda ask: ask.lake("GET", "landing/f", x_ms_range_get_content_crc64="true"),
     "conditions on blob index tags": lambda ask: ask.lake("GET", "landing/f", x_ms_if_tags="a = 'b'"),
-    "startfrom in a listing of blobs": lambda ask: ask.lake(
-        "GET", "landing", "restype=container&comp=list&startFrom=a"
+    "endbefore in a listing of blobs": lambda ask: ask.lake(
+        "GET", "landing", "restype=container&comp=list&endBefore=a"
     ),
     "a SAS of the version": lambda ask: ask.lake("GET", "landing/f", SAS.replace("2024-08-04", "2019-12-12") + "&sr=b"),
     "stored access policies": lambda ask: ask.lake("GET", "landing/f", f"{SAS}&sr=b&si=policy"),
