@@ -31,7 +31,7 @@ from rich.progress import Progress
 
 from localcloud.config import ACCOUNT, ACCOUNT_KEY
 from localcloud.tls import Tls
-from slipway import catalog, claim, incident, paths, rollup
+from slipway import catalog, claim, incident, paths, retention, rollup
 from slipway.claim import End
 from slipway.definition import Definition
 from slipway.destinations import Routing
@@ -47,15 +47,20 @@ OWNERS = ("pricing", "airline-operations", "supply", "risk-and-fraud")
 #: How often each address is asked for.
 TIMES = 9
 WRITERS = 24
+AGES = retention.Ages()
 
 Written = Iterator[tuple[str, dict[str, Any], dict[str, str]]]
 
 
 class Estate:
-    """The records of all models, as they are laid down. The same seed gives the same estate."""
+    """The records of all models, as they are laid down. The same seed gives the same estate.
 
-    def __init__(self, now: datetime, days: int) -> None:
-        self.now, self.days = now, days
+    With `live`, it is an estate to go on with: the models from that number on have ended, nothing is under way, what
+    failed long ago was waived, and retention has looked at all of it but what it would look at today.
+    """
+
+    def __init__(self, now: datetime, days: int, live: int | None = None) -> None:
+        self.now, self.days, self.live = now, days, live
         self._chance = random.Random(0)  # noqa: S311 (not for secrets)
         self.last = last_ended(Cadence.DAILY, now, definition(0, "2020-01-01").zone)
         self.first = self.last.shift(1 - days)
@@ -66,7 +71,8 @@ class Estate:
         """Every record: path, content, metadata."""
         released = {}
         for number in range(MODELS):
-            one = definition(number, str(self.first))
+            ended = self.live is not None and number >= self.live
+            one = definition(number, str(self.first), str(self.last) if ended else None)
             yield paths.catalog_definition(one.name, VERSION), catalog.definition_record(one, one.job, self.now), {}
             released[one.name] = VERSION
             yield from self._periods(one)
@@ -79,11 +85,29 @@ class Estate:
             yield paths.attempts(hour), {"schema": 1, "attempts": attempts}, {}
         beat = {"schema": 1, "at": self.now.isoformat(), "started_at": self.now.isoformat(), "installation": "bench"}
         yield paths.heartbeat(), {**beat, "asked": 0, "left": 0, "failed": 0, "unannounced": 0, "places": 0}, {}
+        if self.live is not None:
+            yield paths.retention(), self._yesterday(), {}
+
+    def _yesterday(self) -> dict[str, Any]:
+        """What retention left of its last pass."""
+        at = self.now - timedelta(days=1)
+        purged = (at - timedelta(days=30)).replace(hour=0, minute=0, second=0, microsecond=0)
+        counts = {"looked": 600, "left": 0, "failed": 0, "purged": 200, "removed": {}}
+        times = {"at": at.isoformat(), "started_at": at.isoformat(), "purged_until": purged.isoformat()}
+        return {"schema": 1, **counts, **times, "cursor": "", "ages": AGES.model_dump(mode="json")}
+
+    def _looked(self, record: claim.Record, ended: datetime) -> claim.Record:
+        """A record as retention left it: it looks again when the next class of what a run leaves is old enough."""
+        dues = (ended + age for age in (AGES.inputs, AGES.outputs) if age)
+        again = min((due for due in dues if due > self.now - timedelta(days=1)), default=None)
+        return retention.looked(record, retention.Plan((), again), AGES, self.now - timedelta(days=1))
 
     def _periods(self, one: Definition) -> Written:
         period = self.first
         while period <= self.last:
             record, failed = self._record(one, period)
+            if self.live is not None and record["last"]:
+                record = self._looked(record, datetime.fromisoformat(record["last"]["at"]))
             facts = rollup.facts(record)
             yield paths.period_record(one.name, period), record, claim.index(record) | facts
             if failed:
@@ -108,10 +132,10 @@ class Estate:
         self._list(holder, ended, failed)
         if failed:
             old = period < self.last.shift(-7)
-            return base | {"last": last | {"state": End.FAILED}, "waived": None}, None if old else failure(
-                one, run, ended
-            )
-        if period == self.last and self._chance.random() < 0.2:
+            waived = {"by": "slipway", "reason": "nobody needs it", "at": ended.isoformat()}
+            decided = {"waived": waived if old and self.live is not None else None}
+            return base | {"last": last | {"state": End.FAILED}} | decided, None if old else failure(one, run, ended)
+        if period == self.last and self._chance.random() < 0.2 and self.live is None:
             deadline = (self.now + timedelta(hours=1)).isoformat()
             active = {
                 **holder,
@@ -136,8 +160,8 @@ class Estate:
         self._hours[rollup.hour_of(holder["since"])][f"{holder['run']}-a1"] = row
 
 
-def definition(number: int, first: str) -> Definition:
-    """A daily model with a due time."""
+def definition(number: int, first: str, last: str | None = None) -> Definition:
+    """A daily model with a due time; one that has ended, with its last period, takes corrections for a week."""
     name = f"model-{number:03}"
     rows = {"path": f"landing/{name}/{{period:%Y-%m-%d}}/", "complete": {"marker": "_SUCCESS"}}
     return Definition.from_document(
@@ -149,6 +173,7 @@ def definition(number: int, first: str) -> Definition:
             "cadence": "daily",
             "timezone": "UTC",
             "first_period": first,
+            **({"last_period": last, "corrections": 7} if last else {}),
             "due": {"day": 1, "at": "09:00"},
             "readers": [],
             "inputs": {"rows": rows},

@@ -77,7 +77,7 @@ def message(incident: Incident, source: str, base: str | None = None, environmen
 def links(incident: Incident, base: str) -> dict[str, str]:
     """Where a person reads on, by what it is."""
     about, run = Subject.of(incident), incident.get("run")
-    found = {"incident": f"{base}/api/incidents/{about.key}"}
+    found = {"incident": f"{base}/dashboard/incidents/{about.key}"}
     if about.period is not None:
         found["period"] = f"{base}/dashboard/models/{about.model}/periods/{about.period}"
     elif about.backfill is not None:

@@ -29,11 +29,15 @@ def remedies(incident: Mapping[str, Any], environment: str | None = None) -> lis
 def _remedies(incident: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     about = Subject.of(incident)
     if about.backfill is not None:
+        yield "say that you are on it", f"acknowledge {about.key}"
         yield "see which periods failed, and why", f"backfill show {about.backfill}"
         yield "if the others need not be run either", f"backfill cancel {about.backfill}"
     elif about.period is None:
+        yield "say that you are on it", f"acknowledge {about.key}"
         yield "see all that is open", "incidents"
         yield "see what is wrong with the environment", "doctor"
+        if incident.get("models"):
+            yield "when the cause is gone, go on with all runs that failed of it", f"resume --incident {about.key}"
     else:
         yield from _of_period(incident, f"{about.model} {about.period}")
 

@@ -63,6 +63,7 @@ def run_view(
         "metrics": metrics(run, attempt, holder, records),
         "steps": steps(run, records),
         "attempts": [{key: end.get(key) for key in ("attempt", "state", "job", "ended_at", "failure")} for end in ends],
+        "gone": dict(((record or {}).get("gone") or {}).get(run.text) or {}),
         "incident": own and {key: own[key] for key in ("key", "status", "code", "opened_at", "resolved_at")},
         "links": links(run, attempt, records, holder.get("job")),
     }

@@ -26,8 +26,8 @@ bp = df.Blueprint()
 async def get_incident(request: func.HttpRequest) -> func.HttpResponse:
     """An incident, open or resolved, with the commands that help and where to read on."""
     reader(request)
-    about = _subject(request)
-    return answer(await asyncio.to_thread(_shown, about))
+    about = subject_of(request)
+    return answer(await asyncio.to_thread(incident_of, about))
 
 
 @bp.function_name("acknowledge_by_key")
@@ -36,19 +36,21 @@ async def get_incident(request: func.HttpRequest) -> func.HttpResponse:
 async def acknowledge_by_key(request: func.HttpRequest) -> func.HttpResponse:
     """Note who is on an open incident, whatever it is about, and tell its receivers. 409 where none is open."""
     cause = cause_of("acknowledge", operator(request), body(request, Reasoned), idempotency_key(request))
-    about = _subject(request)
+    about = subject_of(request)
     done = await asyncio.to_thread(acknowledge, about, cause)
     return answer({**done, "links": {"self": f"{settings().public_url or ''}/api/incidents/{about.key}"}})
 
 
-def _subject(request: func.HttpRequest) -> Subject:
+def subject_of(request: func.HttpRequest) -> Subject:
+    """The subject that the address names by its key. Raises 404 for what can be no key."""
     try:
         return Subject.parse(request.route_params["key"])
     except InvalidName as error:
         raise Problem(404, "Unknown incident", str(error)) from error
 
 
-def _shown(about: Subject) -> dict[str, Any]:
+def incident_of(about: Subject) -> dict[str, Any]:
+    """All that people are told of the incident of a subject, open or resolved. Raises 404 where there never was one."""
     incident = lake().incident(about)
     if incident is None:
         raise Problem(404, "Unknown incident", f"There was never an incident of {about}.")

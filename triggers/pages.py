@@ -18,6 +18,7 @@ from triggers.api import Problem
 from triggers.curves import curves
 from triggers.gantt import bars
 from triggers.history import history_of
+from triggers.incidents import incident_of, subject_of
 from triggers.lineage import lineage_of
 from triggers.models import Fleet, periods_of
 from triggers.overview import overview
@@ -154,6 +155,16 @@ async def page_incidents(request: func.HttpRequest) -> func.HttpResponse:
     """The open incidents."""
     found = await asyncio.to_thread(incidents, "open", limit(request), cursor(request))
     return shown("incidents.html", here="/dashboard/incidents", twin="/api/incidents", found=found)
+
+
+@bp.function_name("page_incident")
+@bp.route("dashboard/incidents/{key}", methods=["GET"], trigger_arg_name="request")
+@page
+async def page_incident(request: func.HttpRequest) -> func.HttpResponse:
+    """An incident: what happened, what to do first, each remedy as a command, whom it concerns."""
+    about = subject_of(request)
+    found = await asyncio.to_thread(incident_of, about)
+    return shown("incident.html", here="/dashboard/incidents", twin=f"/api/incidents/{about.key}", found=found)
 
 
 @bp.function_name("page_asset")

@@ -553,6 +553,9 @@ class Run(Shape):
     )
     steps: list[Step]
     attempts: list[dict[str, Any]]
+    gone: dict[str, AwareDatetime] = Field(
+        description="Which of its inputs and outputs retention deleted, and since when they cannot be read again."
+    )
     incident: dict[str, Any] | None
     links: dict[str, str | None]
 

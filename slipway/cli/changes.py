@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import uuid
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 
 from slipway.cli.asking import AsJson, Env, Model, Period, Run, asking, show_json
-from slipway.cli.client import Document
+from slipway.cli.client import PAGE, Document, Refused
+from slipway.cli.exits import Asked
 from slipway.cli.screen import console, text, when
 
 Reason = Annotated[
@@ -49,16 +52,66 @@ def rerun(
 
 
 def resume(
-    run: Run,
+    run: Annotated[str | None, typer.Argument(help="A run's id.", show_default=False)] = None,
+    incident: Annotated[
+        str | None,
+        typer.Option("--incident", help="In place of a run: all that failed of this incident.", show_default=False),
+    ] = None,
     reason: Reason = None,
     compute: Compute = None,
     key: Key = None,
     env: Env = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a failed or canceled run as its next attempt, with the same inputs and definition."""
+    """Go on with a failed or canceled run as its next attempt, with the same inputs and definition.
+
+    With --incident, the key of many models that fail alike, with each run that still stands failed of that cause. What
+    one of them refuses keeps no other; then the exit code is 1.
+    """
+    if (run is None) == (incident is None):
+        raise typer.BadParameter("name a run, or an incident with --incident.")
+    if incident is not None:
+        _resume_all(incident, reason, compute, key, env, as_json=as_json)
+        return
+    assert run is not None, "one of the two is given"
     change(("runs", run, "resume"), reason, key, env, as_json=as_json, **_given(compute=compute))
     say(f"{run} goes on: slipway show {run}", as_json=as_json)
+
+
+def _resume_all(
+    incident: str, reason: str | None, compute: str | None, key: str | None, env: str | None, *, as_json: bool
+) -> None:
+    """Resume what failed alike, one after the other: each is a change of its own, under a key of its own."""
+    with asking(env, as_json=as_json) as api:
+        common = api.get("incidents", incident)
+        pages = api.pages("incidents", status="open", limit=PAGE)
+        runs = of_the_same_cause(common, [row for page in pages for row in page["incidents"]])
+        why, name = reason or asked_reason(api.target.name), key or str(uuid.uuid4())
+        resumed, refused = list[str](), list[Document]()
+        for run in runs:
+            try:
+                body = {**_given(compute=compute), "reason": why}
+                api.post("runs", run, "resume", body=body, key=f"{name}-{run}"[-200:])
+            except Refused as problem:
+                refused.append({**problem.problem, "run": run})
+                say(f"{run} is refused: {problem.problem['detail']}", as_json=as_json)
+            else:
+                resumed.append(run)
+                say(f"{run} goes on: slipway show {run}", as_json=as_json)
+    say(f"{len(resumed)} of {len(runs)} runs go on", as_json=as_json)
+    if as_json:
+        show_json({"resumed": resumed, "refused": refused})
+    if refused:
+        raise typer.Exit(Asked.REFUSED)
+
+
+def of_the_same_cause(common: Document, rows: Iterable[Document]) -> list[str]:
+    """The runs of the open incidents that a common one stands for: its models, and its kind and code; or its own."""
+    if not common.get("models"):
+        return [common["run"]] if common["run"] else []
+    cause = (common["kind"], common["code"])
+    alike = (row for row in rows if row["model"] in common["models"] and (row["kind"], row["code"]) == cause)
+    return [row["run"] for row in alike if row["run"]]
 
 
 def cancel(run: Run, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False) -> None:
@@ -115,11 +168,19 @@ def publish(
 
 
 def acknowledge(
-    model: Model, period: Period, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False
+    model: Annotated[str, typer.Argument(help="A model's name, or an incident's key.", show_default=False)],
+    period: Annotated[
+        str | None, typer.Argument(help="A period; none after an incident's key.", show_default=False)
+    ] = None,
+    reason: Reason = None,
+    key: Key = None,
+    env: Env = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Say that you are on the open incident of a period; the receiver of incidents is told."""
-    told = change(("models", model, "periods", period, "incident", "acknowledge"), reason, key, env, as_json=as_json)
-    say(f"The incident of {model} {period} is acknowledged{_by(told['acknowledged'])}", as_json=as_json)
+    """Say that you are on an open incident, of a period or by its key; the receiver of incidents is told."""
+    name = f"{model}--{period}" if period is not None else model
+    told = change(("incidents", name, "acknowledge"), reason, key, env, as_json=as_json)
+    say(f"The incident {name} is acknowledged{_by(told['acknowledged'])}", as_json=as_json)
 
 
 def pause(model: Model, reason: Reason = None, key: Key = None, env: Env = None, as_json: AsJson = False) -> None:

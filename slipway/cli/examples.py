@@ -12,7 +12,11 @@ EXAMPLES = {
     ),
     "show": ("slipway show shop-revenue--2025-03-05--84b477cc-1",),
     "logs": ("slipway logs -f shop-revenue--2025-03-05--84b477cc-1",),
-    "incidents": ("slipway incidents", "slipway incidents --all --json"),
+    "incidents": (
+        "slipway incidents",
+        "slipway incidents shop-revenue--2025-03-05",
+        "slipway incidents --all --json",
+    ),
     "open": (
         "slipway open shop-revenue--2025-03-05--84b477cc-1",
         "slipway open shop-revenue/2025-03-05 --browser",
@@ -20,7 +24,10 @@ EXAMPLES = {
     "retention": ("slipway retention --dry-run", "slipway retention --env prod --json"),
     "doctor": ("slipway doctor", "slipway doctor --env prod --all"),
     "rerun": ('slipway rerun shop-revenue 2025-03-05 --reason "the shop list was wrong"',),
-    "resume": ('slipway resume shop-revenue--2025-03-05--84b477cc-1 --reason "the quota was raised"',),
+    "resume": (
+        'slipway resume shop-revenue--2025-03-05--84b477cc-1 --reason "the quota was raised"',
+        'slipway resume --incident platform--many-platform-queued-too-long --reason "the quota was raised"',
+    ),
     "cancel": ('slipway cancel shop-revenue--2025-03-05--84b477cc-1 --reason "wrong release"',),
     "take-over": ('slipway take-over shop-revenue--2025-03-05--84b477cc-1 --reason "the task hub was lost"',),
     "waive": ('slipway waive shop-revenue 2025-03-05 --reason "the shops were closed"',),
@@ -29,7 +36,10 @@ EXAMPLES = {
     "publish": (
         'slipway publish shop-revenue 2025-03-05 shop-revenue--2025-03-05--84b477cc-1 --reason "it was right"',
     ),
-    "acknowledge": ('slipway acknowledge shop-revenue 2025-03-05 --reason "I call the owner of the source"',),
+    "acknowledge": (
+        'slipway acknowledge shop-revenue 2025-03-05 --reason "I call the owner of the source"',
+        'slipway acknowledge platform--event-path-silent --reason "I look at the subscription"',
+    ),
     "pause": ('slipway pause shop-revenue --reason "the source is being moved"',),
     "unpause": ('slipway unpause shop-revenue --reason "it was moved"',),
     "backfill plan": (

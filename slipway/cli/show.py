@@ -37,6 +37,8 @@ def rendered(run: Document, history: Sequence[Document], width: int) -> Iterator
     if run["failure"]:
         yield failure(run["failure"], run["failed_step"])
     yield _facts(run)
+    for what, since in run["gone"].items():
+        yield text(f"Its {what} are deleted since {when(since)}, as slipway retention says", "yellow")
     if history:
         yield Text()
         yield timeline(tasks(history), max(8, min(TIMELINE, width - BESIDE)))

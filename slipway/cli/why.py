@@ -79,6 +79,7 @@ def _sentences(card: Document) -> Iterator[Text]:
         yield text(f"Incident since {when(incident['opened_at'])}: {incident['code']}: {incident['message']}", "red")
         if (on_it := incident.get("acknowledged")) is not None:
             yield text(f"{on_it['by']} is on it since {when(on_it['at'])}: {on_it['reason']}", "yellow")
+        yield text(f"What to do: slipway incidents {card['model']}--{card['period']}")
     if card["readiness"]["blocks"]:
         yield text(f"Blocked: {card['readiness']['blocks']}", "yellow")
     if card["due"]:
@@ -107,7 +108,8 @@ def _timing(card: Document) -> Text:
     style = {"late": "bold red", "at-risk": "bold yellow", "on-time": "green"}.get(card["timing"], "dim")
     words = card["timing"].replace("-", " ") if card["timing"] else "nobody waits for it"
     usually = f"; usually it takes {span(card['usual_seconds'])}" if card["usual_seconds"] is not None else ""
-    then = f", so it is expected at {when(card['expected'])}" if card["expected"] else ""
+    comes = "a run started now ends" if card["decision"]["action"] == "nothing" else "it is expected"
+    then = f", so {comes} at {when(card['expected'])}" if card["expected"] else ""
     return text(f"Due: {when(card['due'])}, {words}{usually}{then}", style)
 
 

@@ -51,6 +51,7 @@ def run(**more: Any) -> dict[str, Any]:
         "metrics": {},
         "steps": [],
         "attempts": [{"attempt": 1, **ends}, {"attempt": 2, **ends, "job": f"{RUN}-a2"}],
+        "gone": {},
         "incident": {
             "key": "k",
             "status": "open",
@@ -130,3 +131,10 @@ def test_what_the_model_says_of_itself_stands_before_the_links() -> None:
 def test_a_bar_is_never_empty_and_never_leaves_its_line(begin: float, end: float, whole: float, shown: str) -> None:
     """Steps of milliseconds stand beside those of hours."""
     assert bar(begin, end, whole, 4) == shown
+
+
+def test_a_run_whose_inputs_are_gone_says_so() -> None:
+    """What retention deleted is not promised: who would read it again sees it before asking."""
+    shown = printed(rendered(run(gone={"inputs": "2024-04-02T03:00:00Z"}), [], 100))
+
+    assert "Its inputs are deleted since 2024-04-02 03:00:00Z, as slipway retention says" in shown

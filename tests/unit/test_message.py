@@ -48,7 +48,7 @@ def test_the_text_has_all_that_on_call_needs_to_begin() -> None:
         "Due: 2013-02-03T14:00:00+00:00",
         "Waiting: crew-plan, fuel",
         f"Log: {log}",
-        "Incident: https://slipway/api/incidents/flight-delay--2013-01",
+        "Incident: https://slipway/dashboard/incidents/flight-delay--2013-01",
         "Period: https://slipway/dashboard/models/flight-delay/periods/2013-01",
         f"Run: https://slipway/dashboard/runs/{RUN}",
         f"History: https://slipway/api/runs/{RUN}/history",

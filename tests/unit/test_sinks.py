@@ -80,7 +80,7 @@ def test_pagerduty_is_sent_an_alert_with_all_that_on_call_needs() -> None:
             "class": "model/job-failed",
         },
         "links": [
-            {"href": "https://slipway/api/incidents/flight-delay--2013-01", "text": "incident"},
+            {"href": "https://slipway/dashboard/incidents/flight-delay--2013-01", "text": "incident"},
             {"href": "https://slipway/dashboard/models/flight-delay/periods/2013-01", "text": "period"},
             {"href": f"https://slipway/dashboard/runs/{RUN}", "text": "run"},
             {"href": f"https://slipway/api/runs/{RUN}/history", "text": "history"},
@@ -88,7 +88,7 @@ def test_pagerduty_is_sent_an_alert_with_all_that_on_call_needs() -> None:
             {"href": LOG, "text": "job in Azure ML studio"},
         ],
         "client": "Slipway",
-        "client_url": "https://slipway/api/incidents/flight-delay--2013-01",
+        "client_url": "https://slipway/dashboard/incidents/flight-delay--2013-01",
     }
     assert details["waiting"] == ["crew-plan"]
     last = {"what": "if nobody needs this period", "command": "slipway waive flight-delay 2013-01 --env prod"}

@@ -1,0 +1,139 @@
+"""The desk of whoever is on call in `bench.week`: command line, API and receiver, and a list of what was seen."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.flows.sink import Sink
+from tests.flows.yard import Yard, read
+from tests.running import eventually
+
+#: How long the app may take for what a person waits for, in seconds: the machine may be busy.
+PATIENCE = 300.0
+
+
+@dataclass
+class Step:
+    """One thing that was done: when in the week, what, what was checked about it, and how long it took."""
+
+    day: str
+    what: str
+    checks: list[tuple[str, bool]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Desk:
+    """All that a person on call has. `folder` is theirs, for an `environments.yaml` and the models."""
+
+    def __init__(self, yard: Yard, sink: Sink, folder: Path) -> None:
+        self.yard, self.sink, self.folder = yard, sink, folder
+        self.steps: list[Step] = []
+        self.day = ""
+
+    # What was seen
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Do something, and note how long it took; an error in it is a check that did not hold."""
+        step = Step(self.day, what)
+        self.steps.append(step)
+        began = perf_counter()
+        try:
+            yield
+        except Exception as error:
+            self.check(f"{type(error).__name__}: {error}"[:500], holds=False)
+        step.seconds = perf_counter() - began
+        print(f"{step.day} {step.seconds:6.1f} s  {step.what}", flush=True)
+        for text, _ in (check for check in step.checks if not check[1]):
+            print(f"              WRONG: {text}", flush=True)
+
+    def check(self, what: str, holds: object) -> None:
+        """Note whether something is as it has to be."""
+        self.steps[-1].checks.append((what, bool(holds)))
+
+    def awaited(self, what: str, condition: Callable[[], Any]) -> Any:
+        """Wait until something is so, and note that it came to be; what it is."""
+        found = None
+        try:
+            found = eventually(condition, PATIENCE)
+        finally:
+            self.check(what, found)
+        return found
+
+    def report(self) -> bool:
+        """Print all steps as one table; whether every check held."""
+        table = Table("day", "what was done", "checked", "seconds", title="a week on call")
+        for step in self.steps:
+            right = sum(holds for _, holds in step.checks)
+            table.add_row(step.day, step.what, f"{right} of {len(step.checks)}", f"{step.seconds:.1f}")
+        Console().print(table)
+        wrong = [(step, text) for step in self.steps for text, holds in step.checks if not holds]
+        for step, text in wrong:
+            print(f"WRONG, {step.day}, {step.what}: {text}")
+        checks = sum(len(step.checks) for step in self.steps)
+        print(f"{checks - len(wrong)} of {checks} checks hold")
+        return not wrong
+
+    # The command line
+
+    def slipway(self, *words: str, exit_code: int = 0) -> str:
+        """Type a command; its output. Its exit code is checked."""
+        where = self.folder / "environments.yaml"
+        where.write_text(f"local: {{url: {self.yard.cloud.endpoints.functions}}}\n")
+        command = [sys.executable, "-m", "slipway.cli", *words]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        name = " ".join(words[:2])
+        self.check(
+            f"slipway {name} exits with {done.returncode}, {exit_code} expected: {done.stderr[-300:]}",
+            done.returncode == exit_code,
+        )
+        return done.stdout or done.stderr
+
+    def answered(self, *words: str, exit_code: int = 0) -> Any:
+        """Type a command with --json; its document."""
+        return json.loads(self.slipway(*words, "--json", exit_code=exit_code))
+
+    def decide(self, *words: str, why: str) -> str:
+        """Type a command that changes something, with its reason."""
+        return self.slipway(*words, "--reason", why)
+
+    # Time
+
+    def until(self, moment: datetime) -> None:
+        """Let the cloud's clock be this, and the reconciler make the pass that has come due by it."""
+        self.yard.cloud.control.post("/clock", {"set": moment.isoformat()})
+        self.a_pass()
+
+    def a_pass(self) -> dict[str, Any]:
+        """Let five minutes pass, and with them a whole pass of the reconciler that began after now; what it left."""
+        begun, control = self.yard.now(), self.yard.lake("app", "control")
+        self.yard.cloud.advance("5m")
+
+        def beat() -> dict[str, Any] | None:
+            found: dict[str, Any] = json.loads(read(control, "heartbeat/reconcile.json"))
+            return found if datetime.fromisoformat(found["started_at"]) > begun else None
+
+        found: dict[str, Any] = eventually(beat, PATIENCE)
+        return found
+
+    # What is there
+
+    def incident(self, model: str, period: str) -> dict[str, Any]:
+        """The period's last incident, as its card has it; empty if there never was one."""
+        return self.yard.period(model, period)["incident"] or {}
+
+    def land(self, model: str, period: str, text: str = "good") -> None:
+        """Let the upstream system deliver a period."""
+        self.yard.land(f"{model}/{period}", {"a.txt": text})
