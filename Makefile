@@ -5,7 +5,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help venv demo up test faults lint bench bench-pages package clean
+.PHONY: help venv demo up test faults lint bench bench-pages week package clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ bench: venv  ## what a pass of the reconciler costs over 200 models and two year
 
 bench-pages: venv  ## how long people wait for pages and lists of 200 models and two years; some minutes
 	$(PYTHON) -m bench.estate
+
+week: venv  ## a week on call over 200 models and two years: faults, remedies, each outcome checked; an hour
+	$(PYTHON) -m bench.week
 
 package: venv  ## the deployment package, dist/slipway.zip (downloads what it vendors)
 	$(PYTHON) pipelines/package.py --vendor dist/slipway

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -117,16 +118,25 @@ class Desk:
         self.a_pass()
 
     def a_pass(self) -> dict[str, Any]:
-        """Let five minutes pass, and with them a whole pass of the reconciler that began after now; what it left."""
-        begun, control = self.yard.now(), self.yard.lake("app", "control")
-        self.yard.cloud.advance("5m")
+        """Let five minutes pass until the reconciler has made a whole pass that began after now; what that left."""
+        begun, seen = self.yard.now(), self._beat()
+        while datetime.fromisoformat(seen["started_at"]) <= begun:
+            self.yard.cloud.advance("5m")  # one that is under way takes no notice: then another five
+            before = seen["at"]
+            seen = eventually(lambda before=before: (self._beat()["at"] != before) and self._beat(), PATIENCE)
+        return seen
 
-        def beat() -> dict[str, Any] | None:
-            found: dict[str, Any] = json.loads(read(control, "heartbeat/reconcile.json"))
-            return found if datetime.fromisoformat(found["started_at"]) > begun else None
-
-        found: dict[str, Any] = eventually(beat, PATIENCE)
+    def _beat(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(read(self.yard.lake("app", "control"), "heartbeat/reconcile.json"))
         return found
+
+    def passes_until(self, what: str, condition: Callable[[], Any]) -> None:
+        """Make passes until something is so, ten at most; note that it came to be."""
+        for _ in range(10):
+            if condition():
+                break
+            self.a_pass()
+        self.awaited(what, condition)
 
     # What is there
 
@@ -137,3 +147,8 @@ class Desk:
     def land(self, model: str, period: str, text: str = "good") -> None:
         """Let the upstream system deliver a period."""
         self.yard.land(f"{model}/{period}", {"a.txt": text})
+
+    def page(self, address: str) -> str:
+        """A page of the dashboard, as a browser gets it."""
+        with urllib.request.urlopen(address, timeout=PATIENCE) as answer:  # noqa: S310 (its own)
+            return str(answer.read().decode())

@@ -108,7 +108,8 @@ def _timing(card: Document) -> Text:
     style = {"late": "bold red", "at-risk": "bold yellow", "on-time": "green"}.get(card["timing"], "dim")
     words = card["timing"].replace("-", " ") if card["timing"] else "nobody waits for it"
     usually = f"; usually it takes {span(card['usual_seconds'])}" if card["usual_seconds"] is not None else ""
-    comes = "a run started now ends" if card["decision"]["action"] == "nothing" else "it is expected"
+    # Nothing is under way: what is expected holds for a run that somebody, or its data, would start now.
+    comes = "it is expected" if card["active"] else "a run that began now would end"
     then = f", so {comes} at {when(card['expected'])}" if card["expected"] else ""
     return text(f"Due: {when(card['due'])}, {words}{usually}{then}", style)
 

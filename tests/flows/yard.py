@@ -100,11 +100,11 @@ class Yard:
         self.release(name)
         return name
 
-    def release(self, name: str) -> None:
-        """Release a model as the deployer."""
+    def release(self, *names: str) -> None:
+        """Release models as the deployer; all that there are, if none is named."""
         with self.cloud.acting_as("deployer"):
             forget_clients()
-            result = CliRunner().invoke(slipway, ["release", name, "--from", str(self.models)])
+            result = CliRunner().invoke(slipway, ["release", *names, "--from", str(self.models)])
             forget_clients()
         assert result.exit_code == 0, f"{result.output}\n{result.stderr}\n{result.exception}"
 
