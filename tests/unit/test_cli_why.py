@@ -112,7 +112,7 @@ def test_when_it_is_due_and_how_that_stands() -> None:
     due = {"due": "2024-03-02T09:00:00Z", "usual_seconds": 1500.0, "expected": "2024-03-02T09:10:00Z"}
 
     assert (
-        "Due: 2024-03-02 09:00:00Z, at risk; usually it takes 25m 00s, so it is expected at 2024-03-02 09:10:00Z"
+        "Due: 2024-03-02 09:00:00Z, at risk; usually it takes 25m 00s, so a run that began now would end at 2024-03-02 09:10:00Z"
         in printed(rendered(card(**due, timing="at-risk"))).split("\n")
     )
     assert "Due: 2024-03-02 09:00:00Z, late" in printed(
