@@ -129,7 +129,7 @@ class Week:
         late, dropped = model(1), model(2)
         with desk.step("08:45: what is forecast late"):
             desk.until(self.at(0, 8, 45))
-            risks = {row["model"]: row["timing"] for row in desk.answered("status")["late"] or []}
+            risks = {row["model"]: row["timing"] for row in self.yard.get("overview")["late"]}
             desk.check(f"both are at risk: {risks}", {late, dropped} <= set(risks))
         with desk.step("09:00: they are late, and call"):
             desk.until(self.at(0, 9, 1))

@@ -15,6 +15,7 @@ from slipway.cli.client import Document
 from slipway.cli.exits import Asked
 from slipway.cli.screen import STYLES, WIDE, clean, console, put, state, table, text, when
 from slipway.period import Cadence
+from slipway.subject import Subject
 
 #: What stands for each state on the board; what is under way has one mark.
 MARKS = {
@@ -48,17 +49,19 @@ def status(
 ) -> None:
     """Show all models by period: states, open incidents, lateness, the newest period first.
 
-    Periods that need a person are listed below the board.
+    What needs a person is listed below the board: periods, and what concerns many of them.
     """
     with asking(env, as_json=as_json) as api:
         board = api.get("board", periods=periods)
+        common = list(in_common(api.get("overview"))) if check or not as_json else []
     if as_json:
         show_json(board)
     else:
         screen = console()
         put(screen, rendered(board, screen.width))
+        put(screen, common)
         screen.print(text(f"{api.target.name} at {when(board['now'])}", "dim"))
-    if check and concerns(board):
+    if check and (common or concerns(board)):
         raise typer.Exit(Asked.PERSON)
 
 
@@ -70,6 +73,17 @@ def concerns(board: Document) -> list[Concern]:
         for row in model["periods"]
         if row["incident"] or row["late"]
     ]
+
+
+def in_common(overview: Document) -> Iterator[Text]:
+    """What needs a person and is about no single period: a line each."""
+    if overview["reconcile_stale"]:
+        since = when(overview["reconciled_at"])
+        yield text(f"The reconciler is silent since {since}: slipway doctor says what it finds", "bold red")
+    for row in overview["incidents"]:
+        if not row["period"]:
+            where = f"slipway incidents {row['key']}"
+            yield text(f"{Subject.of(row)}  {row['code']}: {row['message']}  → {where}", "bold red")
 
 
 def rendered(board: Document, width: int) -> Iterator[Table | Text]:

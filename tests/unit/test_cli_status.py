@@ -6,7 +6,7 @@ from typing import Any
 
 from slipway.claim import End, Stage
 from slipway.cli.screen import STYLES
-from slipway.cli.status import INCIDENT, LATE, MARKS, UNDER_WAY, cell, concerns, rendered
+from slipway.cli.status import INCIDENT, LATE, MARKS, UNDER_WAY, cell, concerns, in_common, rendered
 from tests.unit.printed import printed
 from triggers.shapes import Board
 
@@ -106,3 +106,18 @@ def test_hours_weeks_and_quarters_have_short_names() -> None:
 def test_an_empty_installation_says_so() -> None:
     """Instead of nothing at all."""
     assert printed(rendered(board(), 80)) == "No model is released here."
+
+
+def test_what_concerns_many_is_told_below_the_board() -> None:
+    """An incident of the platform is no model's; a period's own stands on the board already."""
+    rows = [
+        {"model": None, "period": None, "platform": "event-path-silent", "key": "platform--event-path-silent"},
+        {"model": "shop", "period": "2024-03-01", "platform": None, "key": "shop--2024-03-01"},
+    ]
+    told = [{**row, "code": "events-silent", "message": "no event came"} for row in rows]
+    overview = {"reconcile_stale": True, "reconciled_at": "2024-03-02T06:00:00Z", "incidents": told}
+
+    assert [str(line) for line in in_common(overview)] == [
+        "The reconciler is silent since 2024-03-02 06:00:00Z: slipway doctor says what it finds",
+        "platform event-path-silent  events-silent: no event came  → slipway incidents platform--event-path-silent",
+    ]
