@@ -152,3 +152,7 @@ class Desk:
         """A page of the dashboard, as a browser gets it."""
         with urllib.request.urlopen(address, timeout=PATIENCE) as answer:  # noqa: S310 (its own)
             return str(answer.read().decode())
+
+    def told(self, name: str, period: str) -> list[str]:
+        """What the receiver was told of a period, in the order of arrival."""
+        return self.sink.told_of(f"{name}--{period}")

@@ -53,6 +53,11 @@ class Sink:
         events = [event for event in list(self._taken.values()) if event["data"]["model"] == model]
         return [(event["type"].removeprefix("Slipway.Incident."), event["data"]["code"]) for event in events]
 
+    def told_of(self, key: str) -> list[str]:
+        """The types of what was taken about one incident, in the order of arrival."""
+        events = [event for event in list(self._taken.values()) if event["data"]["key"] == key]
+        return [event["type"].removeprefix("Slipway.Incident.") for event in events]
+
     def last(self, model: str | None) -> dict[str, Any]:
         """What was last told about a model."""
         return [event["data"] for event in list(self._taken.values()) if event["data"]["model"] == model][-1]
