@@ -93,7 +93,8 @@ class Week:
         (folder / "src").mkdir(parents=True, exist_ok=True)
         if text is not None:
             (folder / "model.yaml").write_text(text.replace("NAME", name))
-        (folder / "job.yaml").write_text(JOB_YAML.replace("TIMEOUT", "86400")  # the clock is moved)
+        # Longer than any move of the clock: else it would end jobs that nothing is wrong with.
+        (folder / "job.yaml").write_text(JOB_YAML.replace("TIMEOUT", "86400"))
         (folder / "src" / "main.py").write_text(job)
         return name
 
@@ -304,9 +305,8 @@ class Week:
                 print(f"              /dashboard{path}: {perf_counter() - began:.2f} s, {size / 1000:.0f} KB")
                 desk.check(f"/dashboard{path} is below 200 KB: {size}", size < 200_000)
         with desk.step("the environment is checked"):
-            # The desk's clock is the machine's, and the cloud's was moved by a week: that is the one check that fails.
-            failed = [one["name"] for one in desk.answered("doctor", exit_code=4)["checks"] if one["state"] == "failed"]
-            desk.check(f"only the clocks differ: {failed}", len(failed) == 1 and "clock" in failed[0])
+            found = {one["name"]: one["state"] for one in desk.answered("doctor")["checks"]}
+            desk.check(f"no check fails: {found}", "failed" not in found.values())
 
     def active(self, name: str, day: str) -> dict[str, Any]:
         """The period's active run; empty where there is none."""
