@@ -25,7 +25,6 @@ class Reading:
     paths: list[str] = field(default_factory=list)  #: of the files, as the manifest lists them
     bytes: int = 0
     rows: int = 0
-    metrics: dict[str, Any] | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -82,5 +81,3 @@ def _read_file(models: FileSystemClient, reading: Reading, file: dict[str, Any])
         reading.rows += pq.read_metadata(io.BytesIO(content)).num_rows
     elif path.endswith(".csv"):
         reading.rows += content.count(b"\n") - 1
-    elif path.endswith("/metrics.json"):
-        reading.metrics = json.loads(content)

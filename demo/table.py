@@ -28,7 +28,7 @@ NONE = "-"
 
 @dataclass(frozen=True)
 class Row:
-    """One run: `seconds` by STEPS and in `total` (None: it did not come so far), `metric` as the model wrote it."""
+    """One run: `seconds` by STEPS and in `total` (None: it did not come so far), `metric` as the model said it."""
 
     run: str
     model: str
@@ -46,12 +46,7 @@ class Row:
         facts = (view["run"], view["model"], view["period"], view["state"], seconds_of(view))
         if reading is None:
             return cls(*facts)
-        metric = reading.metrics and {
-            "name": "mean absolute error, minutes",
-            "model": reading.metrics["model"]["mae_min"],
-            "baseline": reading.metrics["baseline"]["mae_min"],
-            "beats_baseline": reading.metrics["beats_baseline"],
-        }
+        metric = _error(view["metrics"])
         pointer = f"models/{pointer_path(view['model'], view['period'])}"
         return cls(*facts, reading.rows, metric, pointer, f"models/{reading.pointer['folder']}")
 
@@ -121,6 +116,15 @@ def _number(value: float | None) -> str:
 
 def _count(value: int | None) -> str:
     return NONE if value is None else f"{value:,}"
+
+
+def _error(said: dict[str, float]) -> dict[str, Any] | None:
+    """Return what flight-delay says of itself, beside its baseline; None for a model that does not tell it."""
+    if "model.mae_min" not in said:
+        return None
+    model, baseline = said["model.mae_min"], said["baseline.mae_min"]
+    name = "mean absolute error, minutes"
+    return {"name": name, "model": model, "baseline": baseline, "beats_baseline": model < baseline}
 
 
 def _metric(row: Row) -> str:
