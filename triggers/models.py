@@ -84,7 +84,8 @@ async def get_periods(request: func.HttpRequest) -> func.HttpResponse:
     """The periods of a model that have ended, the newest first, a page at a time."""
     reader(request)
     before, count = cursor(request), limit(request)
-    return answer(await asyncio.to_thread(periods_of, request.route_params["model"], before, count))
+    found = await asyncio.to_thread(Listed, request.route_params["model"], before)
+    return answer(found.page(count))
 
 
 async def _read(show: Callable[[Fleet], dict[str, Any]]) -> dict[str, Any]:
@@ -202,24 +203,37 @@ class Fleet:
         return period_row(found, period, facts, self.now, self._usual(name))
 
 
-def periods_of(model: str, before: str | None, count: int) -> dict[str, Any]:
-    """A page of the periods that ended before the one named `before`, from the metadata of their records."""
-    found = _released(catalog.load(lake().control), model)
-    definition = found.definition
-    found_at, entries = lake().control.listing(f"{paths.period_records(model)}/")
-    states = {entry.name.rpartition("/")[2].removesuffix(".json"): entry.metadata for entry in entries}
-    now, told, takes = found_at(), _open_incidents(model), usual(states.values())
-    known = {period for text in states if (period := _own(definition, text)) is not None}
-    ordered = sorted({*expected_periods(definition, now), *known}, reverse=True)
-    if before is not None:
-        place = definition.period(before)
-        ordered = [period for period in ordered if period < place]
-    rows = [
-        _detail(found, period, {**states.get(str(period), {}), **told.get(str(period), {})}, now, takes)
-        for period in ordered[:count]
-    ]
-    more = as_cursor(rows[-1].period) if len(ordered) > count else None
-    return Periods(model=model, periods=rows, next=more).model_dump(mode="json")
+class Listed:
+    """The periods of a model that ended before the one named `before`, the newest first, from one listing."""
+
+    def __init__(self, model: str, before: str | None) -> None:
+        self._found = _released(catalog.load(lake().control), model)
+        definition = self._found.definition
+        found_at, entries = lake().control.listing(f"{paths.period_records(model)}/")
+        self._states = {entry.name.rpartition("/")[2].removesuffix(".json"): entry.metadata for entry in entries}
+        self._told = _open_incidents(model)
+        self._now, self._takes = found_at(), usual(self._states.values())
+        known = {period for text in self._states if (period := _own(definition, text)) is not None}
+        self._ordered = sorted({*expected_periods(definition, self._now), *known}, reverse=True)
+        if before is not None:
+            place = definition.period(before)
+            self._ordered = [period for period in self._ordered if period < place]
+
+    def page(self, count: int) -> dict[str, Any]:
+        """The first of them."""
+        rows = self._rows(self._ordered[:count])
+        more = as_cursor(rows[-1].period) if len(self._ordered) > count else None
+        return Periods(model=self._found.definition.name, periods=rows, next=more).model_dump(mode="json")
+
+    def pictured(self, count: int) -> list[dict[str, Any]]:
+        """As many, from the newest published one on: a picture of periods that nobody has run yet would be empty."""
+        published = (place for place, one in enumerate(self._ordered) if "published" in self._states.get(str(one), {}))
+        begin = next(published, 0)
+        return [row.model_dump(mode="json") for row in self._rows(self._ordered[begin : begin + count])]
+
+    def _rows(self, periods: list[Period]) -> list[PeriodDetail]:
+        facts = {one: {**self._states.get(str(one), {}), **self._told.get(str(one), {})} for one in periods}
+        return [_detail(self._found, one, facts[one], self._now, self._takes) for one in periods]
 
 
 def _detail(

@@ -20,7 +20,7 @@ from triggers.gantt import bars
 from triggers.history import history_of
 from triggers.incidents import incident_of, subject_of
 from triggers.lineage import lineage_of
-from triggers.models import Fleet, periods_of
+from triggers.models import Fleet, Listed
 from triggers.overview import overview
 from triggers.paging import cursor, limit
 from triggers.periods import card_of
@@ -90,9 +90,10 @@ async def page_model(request: func.HttpRequest) -> func.HttpResponse:
     """A model: what it is, and its periods."""
     name, place = request.route_params["model"], cursor(request)
     model = await asyncio.to_thread(lambda: Fleet().model(name))
-    periods = await asyncio.to_thread(periods_of, name, place, limit(request))
+    listed = await asyncio.to_thread(Listed, name, place)
+    periods, pictured = listed.page(limit(request)), listed.pictured(limit(request))
     cards = await asyncio.to_thread(_next_cards, name, periods["periods"]) if place is None else []
-    pictures = {"trend": trend(periods["periods"]), "curves": curves(periods["periods"])}
+    pictures = {"trend": trend(pictured), "curves": curves(pictured)}
     found = {"model": model, "periods": periods, "cards": cards, **pictures}
     return shown("model.html", twin=f"/api/models/{quote(name)}", **found)
 
