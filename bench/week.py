@@ -121,7 +121,7 @@ class Week:
             self.write(0, job=JOB.replace('startswith("fail")', 'startswith("never")'))
             self.yard.release(name)
             desk.decide("rerun", name, day, why="the code was mended")
-            self.yard.published(name, day, within=120)
+            self.yard.published(name, day)
             desk.awaited("resolved, and told so", lambda: self.sink.told(name)[-1] == ("Resolved", "job-failed"))
 
     def tuesday(self) -> None:
@@ -145,7 +145,7 @@ class Week:
         with desk.step("the data come"):
             for name in (late, dropped):
                 desk.land(name, day)
-                self.yard.published(name, day, within=120)
+                self.yard.published(name, day)
                 desk.awaited("resolved", lambda name=name: self.sink.told(name)[-1] == ("Resolved", "late"))
 
     def wednesday(self) -> None:
@@ -164,7 +164,7 @@ class Week:
         mended, day = pairs[0]
         with desk.step("one is mended before anybody heard"):
             desk.land(mended, day)
-            self.yard.published(mended, day, within=120)
+            self.yard.published(mended, day)
             desk.awaited("resolved", lambda: desk.incident(mended, day)["status"] == "resolved")
         with desk.step("an hour later it is back"):
             self.yard.cloud.advance("1h")
@@ -222,7 +222,7 @@ class Week:
             desk.awaited("nothing is published", lambda: not self.yard.period(name, day)["published"])
             inputs = ("--inputs", before["run"], "--definition", "same", "--compute", "large-cluster")
             desk.decide("rerun", name, day, *inputs, why="as it was, on a larger node")
-            second = self.yard.published(name, day, within=120, other_than=before["run"])
+            second = self.yard.published(name, day, other_than=before["run"])
             job = self.yard.job(f"{second['run']}-a1")
             desk.check("on the other compute", job["properties"]["computeId"].endswith("/large-cluster"))
             desk.decide("publish", name, day, before["run"], why="it was right")
@@ -272,11 +272,11 @@ class Week:
             for day in self.days[3:6]:
                 desk.land(name, day)
                 desk.a_pass()
-                self.yard.published(name, day, within=120)
+                self.yard.published(name, day)
             desk.passes_until("told", lambda: self.sink.told(None)[-1] == ("Opened", "events-silent"))
             self.yard.events(off=False)
             desk.land(model(4), self.days[5])
-            self.yard.published(model(4), self.days[5], within=120)
+            self.yard.published(model(4), self.days[5])
             desk.a_pass()
             desk.awaited("and that they are back", lambda: self.sink.told(None)[-1] == ("Resolved", "events-silent"))
         with desk.step("the engine's storage is lost; a run is taken over"):
@@ -290,7 +290,7 @@ class Week:
             self.yard.cloud.start()
             self.yard.calm()
             desk.decide("take-over", run, why="the task hub was lost")
-            self.yard.published(model(5), self.days[5], within=120)
+            self.yard.published(model(5), self.days[5])
             desk.check("as its next attempt", self.yard.run(run)["attempt"] == 2)
 
     def sunday(self) -> None:

@@ -10,7 +10,7 @@ from azure.ai.ml.entities import Environment
 from azure.identity import DefaultAzureCredential
 
 from tests.faults.scene import ROWS, Scene
-from tests.running import eventually
+from tests.running import PATIENCE, eventually
 
 ASLEEP = {"delay": 600}
 LOST = {"reset": True}
@@ -71,7 +71,7 @@ def test_a_strangers_job_of_the_name(scene: Scene, model: str) -> None:
     scene.reconciled()
     assert set(scene.job_states(run).values()) <= {"Preparing", "Queued", "Running"}
     with scene.cloud.acting_as("developer"):
-        workspace.jobs.begin_cancel(f"{run}-a1").wait(30)
+        workspace.jobs.begin_cancel(f"{run}-a1").wait(PATIENCE)
 
 
 def test_a_busy_control_plane_is_waited_out(scene: Scene, model: str) -> None:

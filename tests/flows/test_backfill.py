@@ -180,7 +180,7 @@ def test_live_runs_go_ahead(yard: Yard) -> None:
     plan = planned(yard, model, 2)
     denied = {"status": 403, "code": "AuthorizationPermissionMismatch"}
     yard.fault(denied, operation="GetBlob", name=f"control/periods/{model}/{day(2)}.json")
-    yard.fault({"delay": 8}, service="aml", operation="PutJob", name=f"{live}--*", times=1)
+    yard.fault({"delay": "10m"}, service="aml", operation="PutJob", name=f"{live}--*", times=1)
     yard.land(f"{live}/{day(31)}", {"a.txt": "live"})
     eventually(lambda: (yard.period(live, day(31))["active"] or {}).get("stage") == "queued")
 
@@ -189,6 +189,7 @@ def test_live_runs_go_ahead(yard: Yard) -> None:
     held = eventually(lambda: yard.get(f"backfills/{plan['backfill']}")["held"])
     assert held == f"{live} {day(31)} is queued and goes first"
     assert yard.get(f"backfills/{plan['backfill']}")["counts"] == {"pending": 2}
+    yard.cloud.advance("10m")
     assert ended(yard, plan["backfill"])["counts"] == {"published": 1, "failed": 1}
     yard.calm()
     assert "platform/access" in periods(yard, plan["backfill"])[day(2)]["why"]

@@ -22,7 +22,7 @@ from azure.storage.filedatalake import DataLakeServiceClient, FileSystemClient
 from typer.testing import CliRunner
 
 from slipway.cli import app as slipway
-from tests.running import LocalCloud, eventually
+from tests.running import PATIENCE, LocalCloud, eventually
 
 #: What every test model does: it puts its input files together, and does as a file's first line tells it.
 JOB = """
@@ -194,7 +194,9 @@ class Yard:
         """A run as people see it."""
         return self.get(f"runs/{run}")
 
-    def published(self, model: str, period: str, other_than: str | None = None) -> dict[str, Any]:
+    def published(
+        self, model: str, period: str, within: float = PATIENCE, other_than: str | None = None
+    ) -> dict[str, Any]:
         """Wait until the period is published and its run ended; returns what the card says of the publication."""
 
         def done() -> dict[str, Any] | None:
@@ -203,7 +205,7 @@ class Yard:
             ended = published and not card["active"]
             return published if ended and published["run"] != other_than else None
 
-        found: dict[str, Any] = eventually(done)
+        found: dict[str, Any] = eventually(done, within)
         return found
 
     def ended(self, model: str, period: str, state: str) -> dict[str, Any]:
