@@ -17,7 +17,7 @@ from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
 from slipway.backfill import Of, State, gave_up_planning, is_open, next_in_turn, own, progress, sent_back
 from slipway.backfill_register import admitted, dismissed, shares
-from slipway.claim import Refused
+from slipway.period_record import Refused
 from slipway.settings import settings
 from slipway.usage import compute_of
 

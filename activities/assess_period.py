@@ -12,12 +12,12 @@ from activities.inputs import assess_inputs, look_at_inputs, write_snapshot
 from slipway import catalog, paths
 from slipway.azure.lake import lake
 from slipway.catalog import Released
-from slipway.claim import End
 from slipway.decision import Decision, Seen, decide, needs_inputs
 from slipway.due import due_at, late
 from slipway.incident import Incident
 from slipway.model_state import paused
 from slipway.period import Period
+from slipway.period_record import End
 from slipway.run import RunId
 from slipway.settings import settings
 from slipway.snapshot import File, fingerprint

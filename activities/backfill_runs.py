@@ -15,14 +15,15 @@ from slipway.azure.lake import lake
 from slipway.backfill import REST, Entry, Of, State, cause_of, kept, own, request_of, settled, tried, turn, under_way
 from slipway.backfill_register import live_run
 from slipway.catalog import Released
-from slipway.claim import Refused, answered, ask, wish_cancel
 from slipway.decision import next_run
 from slipway.failure import Failure, Kind
 from slipway.period import Period
+from slipway.period_record import Refused
 from slipway.run import RunId, instance_id
 from slipway.selection import Only
 from slipway.settings import settings
 from slipway.usage import compute_of
+from slipway.wishes import answered, ask, wish_cancel
 
 log = logging.getLogger("slipway")
 

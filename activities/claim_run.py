@@ -9,7 +9,8 @@ import azure.durable_functions as df
 from activities.effects import Ask, effect
 from slipway import paths
 from slipway.azure.lake import lake
-from slipway.claim import Refused, take
+from slipway.claim import take
+from slipway.period_record import Refused
 from slipway.rollup import attempt_row
 from slipway.run import RunId
 

@@ -10,7 +10,7 @@ from activities.effects import Ask, effect
 from activities.point import fall_back, point_away
 from slipway import access, paths
 from slipway.azure.lake import lake
-from slipway.claim import closed
+from slipway.period_record import closed
 from slipway.pointer import to_nothing
 from slipway.run import RunId
 

@@ -14,8 +14,9 @@ from typing import Any
 from slipway import clock, paths
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
-from slipway.claim import Refused, owned
+from slipway.claim import owned
 from slipway.failure import Failure, Kind
+from slipway.period_record import Refused
 from slipway.run import RunId
 
 Ask = dict[str, Any]

@@ -12,10 +12,10 @@ from activities.effects import Ask, effect
 from activities.open_incident import open_and_send
 from activities.resolve_incident import act as resolve
 from slipway.azure.lake import lake
-from slipway.claim import Record, orphan_ended
 from slipway.failure import Failure, Kind
 from slipway.incident import WILL_NOT_END
 from slipway.period import Period
+from slipway.period_record import Record, orphan_ended
 from slipway.subject import Subject
 
 bp = df.Blueprint()

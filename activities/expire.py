@@ -12,10 +12,10 @@ from slipway import paths
 from slipway.azure.lake import lake
 from slipway.azure.store import Entry
 from slipway.backfill import ENDED
-from slipway.claim import Record
 from slipway.names import InvalidName
 from slipway.paths import PathError
 from slipway.period import Period, PeriodError
+from slipway.period_record import Record
 from slipway.retention import Ages, Going, Plan, SeenRun, looked, mark, plan
 from slipway.rollup import UTC_ZONE
 from slipway.run import RunId

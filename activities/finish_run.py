@@ -11,7 +11,8 @@ from activities import engine_history
 from activities.effects import Ask, effect
 from activities.wake import wake, wake_backfill
 from slipway.azure.lake import lake
-from slipway.claim import End, finish
+from slipway.claim import finish
+from slipway.period_record import End
 from slipway.run import RunId, job_name
 
 bp = df.Blueprint()

@@ -12,9 +12,10 @@ from activities.open_incident import open_and_send
 from activities.record_run import write_record
 from activities.withdraw_rights import withdraw
 from slipway.azure.lake import lake
-from slipway.claim import End, Refused, finish, is_quiet
+from slipway.claim import finish
 from slipway.claim import give_up as give_up_claim
 from slipway.failure import Failure, Kind
+from slipway.period_record import End, Refused, is_quiet
 from slipway.run import RunId, instance_id, job_name
 from slipway.subject import Subject
 

@@ -8,7 +8,8 @@ import azure.durable_functions as df
 
 from activities.effects import Ask, effect
 from slipway.azure.lake import lake
-from slipway.claim import STAGE_LIMITS, Stage, move
+from slipway.claim import STAGE_LIMITS, move
+from slipway.period_record import Stage
 from slipway.run import RunId
 
 bp = df.Blueprint()

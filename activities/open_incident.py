@@ -12,11 +12,11 @@ from activities.send_incident import on_its_way, try_to_send
 from slipway import alike, catalog, paths
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
-from slipway.claim import is_quiet
 from slipway.dependencies import downstream
 from slipway.due import due_at
 from slipway.failure import Failure, Kind
 from slipway.incident import opened
+from slipway.period_record import is_quiet
 from slipway.run import RunId, parse_job_name
 from slipway.subject import Subject
 

@@ -12,7 +12,8 @@ from activities.grant_readers import grant, reader_ids
 from activities.point import point
 from slipway import access, catalog, paths
 from slipway.azure.lake import lake
-from slipway.claim import DELIVERING, Record, begin_delivery, delivered
+from slipway.claim import begin_delivery, delivered
+from slipway.period_record import DELIVERING, Record
 from slipway.pointer import to_outputs
 from slipway.run import RunId, parse_job_name
 from slipway.usage import used

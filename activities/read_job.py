@@ -14,8 +14,9 @@ from slipway import catalog, clock, paths
 from slipway.azure.job_details import job_details
 from slipway.azure.jobs import Job, jobs
 from slipway.azure.lake import lake
-from slipway.claim import Stage, move
+from slipway.claim import move
 from slipway.failure import Failed, Failure
+from slipway.period_record import Stage
 from slipway.run import RunId
 from slipway.waiting import look, patience
 

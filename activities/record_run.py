@@ -9,7 +9,8 @@ import azure.durable_functions as df
 from activities.effects import Ask, effect
 from slipway import clock, paths
 from slipway.azure.lake import lake
-from slipway.claim import End, check_end
+from slipway.claim import check_end
+from slipway.period_record import End
 from slipway.rollup import attempt_row
 from slipway.run import RunId
 

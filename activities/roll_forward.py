@@ -16,8 +16,9 @@ from activities.resolve_incident import act as resolve
 from slipway import clock
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
-from slipway.claim import DELIVERING, End, finish
+from slipway.claim import finish
 from slipway.period import Period
+from slipway.period_record import DELIVERING, End
 from slipway.run import RunId
 from slipway.subject import Subject
 

@@ -11,7 +11,8 @@ from activities.assess_period import pause_of
 from activities.effects import Ask, effect
 from activities.wake import start
 from slipway.azure.lake import lake
-from slipway.claim import Refused, reserve, succeed_dead_owner
+from slipway.claim import reserve, succeed_dead_owner
+from slipway.period_record import Refused
 from slipway.run import RunId, instance_id
 
 bp = df.Blueprint()

@@ -11,9 +11,10 @@ from activities.effects import Ask, claim_of, run_step
 from slipway import catalog, job, paths, waiting
 from slipway.azure.jobs import jobs
 from slipway.azure.lake import lake
-from slipway.claim import Stage, move
+from slipway.claim import move
 from slipway.definition import Definition
 from slipway.failure import Failed, Failure, Kind
+from slipway.period_record import Stage
 from slipway.run import RunId
 from slipway.settings import settings
 

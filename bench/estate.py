@@ -31,12 +31,12 @@ from rich.progress import Progress
 
 from localcloud.config import ACCOUNT, ACCOUNT_KEY
 from localcloud.tls import Tls
-from slipway import catalog, claim, incident, paths, retention, rollup
-from slipway.claim import End
+from slipway import catalog, incident, paths, period_record, retention, rollup
 from slipway.definition import Definition
 from slipway.destinations import Routing
 from slipway.incident import Incident
 from slipway.period import Cadence, Period, last_ended
+from slipway.period_record import End
 from slipway.run import RunId
 from slipway.subject import Subject
 from slipway.usage import Usage
@@ -96,7 +96,7 @@ class Estate:
         times = {"at": at.isoformat(), "started_at": at.isoformat(), "purged_until": purged.isoformat()}
         return {"schema": 1, **counts, **times, "cursor": "", "ages": AGES.model_dump(mode="json")}
 
-    def _looked(self, record: claim.Record, ended: datetime) -> claim.Record:
+    def _looked(self, record: period_record.Record, ended: datetime) -> period_record.Record:
         """A record as retention left it: it looks again when the next class of what a run leaves is old enough."""
         dues = (ended + age for age in (AGES.inputs, AGES.outputs) if age)
         again = min((due for due in dues if due > self.now - timedelta(days=1)), default=None)
@@ -109,7 +109,7 @@ class Estate:
             if self.live is not None and record["last"]:
                 record = self._looked(record, datetime.fromisoformat(record["last"]["at"]))
             facts = rollup.facts(record)
-            yield paths.period_record(one.name, period), record, claim.index(record) | facts
+            yield paths.period_record(one.name, period), record, period_record.index(record) | facts
             if failed:
                 shown = rollup.incident_facts(failed)
                 facts = facts | shown
@@ -118,12 +118,12 @@ class Estate:
                 self._board[rollup.shard(one.name)][one.name][str(period)] = facts
             period = period.shift(1)
 
-    def _record(self, one: Definition, period: Period) -> tuple[claim.Record, Incident | None]:
+    def _record(self, one: Definition, period: Period) -> tuple[period_record.Record, Incident | None]:
         """A period's record: most are published, a few failed, the newest run."""
         began = period.interval(one.zone).end + timedelta(minutes=self._chance.randrange(5, 400))
         ended = began + timedelta(seconds=self._chance.randrange(300, 5000))
         run = RunId(one.name, period, f"{self._chance.getrandbits(32):08x}")
-        base = claim.new_record(one.name, period) | {"numbers": {run.key8: 1}, "generation": 1}
+        base = period_record.new_record(one.name, period) | {"numbers": {run.key8: 1}, "generation": 1}
         cause = {"kind": "data", "by": "slipway", "reason": "its inputs are complete", "request": None}
         held = {"run": run.text, "attempt": 1, "job": f"{run}-a1", "fingerprint": "f" * 64, "version": VERSION}
         holder = {**held, "cause": cause, "installation": "bench", "since": began.isoformat()}

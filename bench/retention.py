@@ -22,8 +22,8 @@ from activities.expire import expire
 from localcloud.tls import Tls
 from slipway import clock, paths
 from slipway.azure.lake import lake
-from slipway.claim import index, new_record
 from slipway.period import Period
+from slipway.period_record import index, new_record
 from slipway.retention import Ages, Plan, looked
 from slipway.rollup import facts
 from slipway.run import RunId

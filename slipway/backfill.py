@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
-from slipway.claim import End, Record, Refused, remember, said, was_asked
 from slipway.forecast import PAST
+from slipway.period_record import End, Record, Refused, remember, said, was_asked
 from slipway.selection import Only, Standing, Verdict, verdict
 from slipway.usage import Usage
 

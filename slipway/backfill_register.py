@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from slipway.backfill import State
-from slipway.claim import Record, Refused, Stage
 from slipway.period import Period
+from slipway.period_record import Record, Refused, Stage
 from slipway.selection import spans
 
 #: The stages of a run that will need a node in a moment, or waits for one.

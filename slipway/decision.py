@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from slipway.claim import DELIVERING, START_AGAIN, End, Record, declined, is_dead, is_quiet, unheard
 from slipway.incident import Incident, over
 from slipway.period import Period
+from slipway.period_record import DELIVERING, START_AGAIN, End, Record, declined, is_dead, is_quiet, unheard
 from slipway.readiness import Readiness
 from slipway.run import RunId
 

@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from slipway.claim import End, Record, Refused, Stage, said
 from slipway.destinations import Routing
 from slipway.failure import redact
+from slipway.period_record import End, Record, Refused, Stage, said
 from slipway.severity import USUAL_TIER, Severity, rises_at, severity
 from slipway.subject import Subject
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from slipway.claim import remember, said, was_asked
+from slipway.period_record import remember, said, was_asked
 
 State = dict[str, Any]
 

@@ -16,9 +16,9 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
 
 from slipway import paths
-from slipway.claim import End, Record
 from slipway.duration import duration, duration_text
 from slipway.paths import Filesystem, PathError
+from slipway.period_record import End, Record
 from slipway.problems import BrokenRules
 from slipway.run import RunId
 
@@ -188,7 +188,7 @@ def _runs_of(folders: Collection[str]) -> set[str]:
 
 
 def mark(record: Record, planned: Plan, pointed: Collection[str], now: datetime) -> Record:
-    """The record that says what is gone, before it goes: from here on nobody is promised it (see `claim.lost`).
+    """The record that says what is gone, before it goes: from here on nobody is promised it (see `period_record.lost`).
 
     A run with a set that stays has outputs still, whatever else of it goes.
     """
@@ -208,7 +208,7 @@ def looked(record: Record, planned: Plan, ages: Ages, now: datetime) -> Record:
 
 
 def must_look(shown: Mapping[str, str], ages: Ages, now: datetime) -> bool:
-    """Whether something of a period may go, as what the listing shows of its record says (see `slipway.claim.index`).
+    """Whether something of a period may go, as what a listing shows of its record says (`period_record.index`).
 
     Where a run has ended, or a set was retracted, since retention looked, it counts from there.
     """

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from slipway.claim import Record, is_quiet
 from slipway.period import Cadence, Period, containing
+from slipway.period_record import Record, is_quiet
 from slipway.run import RunId
 
 UTC_ZONE = ZoneInfo("UTC")

@@ -9,9 +9,9 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
-from slipway.claim import End
 from slipway.definition import Definition
 from slipway.period import Period, count, span
+from slipway.period_record import End
 from slipway.run import RunId
 
 #: How many periods one backfill may be for: its record stays below 200 KB, and its plan below a minute.
@@ -75,12 +75,12 @@ class Standing:
 
     @property
     def index(self) -> dict[str, str]:
-        """What a listing shows of it beside `claim.index` and `rollup.facts`."""
+        """What a listing shows of it beside `period_record.index` and `rollup.facts`."""
         return {"version": self.version} if self.version else {}
 
     @classmethod
     def of_listing(cls, state: Mapping[str, str], model: str, period: Period) -> Standing:
-        """As the metadata of its record have it (see `index`, `claim.index` and `rollup.facts`)."""
+        """As the metadata of its record have it (see `index`, `period_record.index` and `rollup.facts`)."""
         active = RunId.parse(f"{model}--{period}--{state['run']}").text if state.get("open") == "claim" else None
         return cls(
             active=active,

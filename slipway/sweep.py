@@ -19,7 +19,7 @@ from slipway.period import Period, PeriodError, first_ending, span
 from slipway.template import Template
 from slipway.windows import periods_read_between
 
-#: What the listing of the period records shows of one (see `slipway.claim.index`).
+#: What the listing of the period records shows of one (see `slipway.period_record.index`).
 State = Mapping[str, str]
 
 #: What is remembered of a folder without files, or a pointer that is not there.

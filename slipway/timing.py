@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from statistics import median
 
-from slipway.claim import Stage
 from slipway.definition import Definition
 from slipway.due import due_at, late
 from slipway.period import Period
+from slipway.period_record import Stage
 from slipway.rollup import Facts
 from slipway.usage import Usage
 

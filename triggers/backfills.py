@@ -20,10 +20,10 @@ from slipway.azure.lake import lake
 from slipway.backfill_register import admitted
 from slipway.backfill_view import periods, row_of_listing, view
 from slipway.catalog import Released
-from slipway.claim import Refused
 from slipway.definition import Definition
 from slipway.names import InvalidName, backfill_id, model_name
 from slipway.period import Period
+from slipway.period_record import Refused
 from slipway.selection import NotEnded, SelectionError, between, listed
 from slipway.settings import settings
 from triggers.api import Problem, Reasoned, answer, body, endpoint, operator, reader

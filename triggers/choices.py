@@ -13,11 +13,11 @@ from slipway import catalog, paths
 from slipway.azure.jobs import jobs
 from slipway.azure.lake import lake
 from slipway.catalog import Released
-from slipway.claim import lost
 from slipway.definition import Definition
 from slipway.failure import Failed
 from slipway.names import COMPUTE_PATTERN, VERSION_PATTERN, InvalidName
 from slipway.period import Period
+from slipway.period_record import lost
 from slipway.run import RunId
 from slipway.snapshot import File, fingerprint
 from triggers.api import Problem, Reasoned

@@ -17,14 +17,14 @@ from pydantic import Field
 from activities import close_outputs, resolve_incident, send_incident
 from activities.assess_period import released
 from activities.wake import wake
-from slipway import claim, incident, model_state, paths
+from slipway import incident, model_state, paths, period_record, wishes
 from slipway.azure.failures import failure_of
 from slipway.azure.lake import lake
 from slipway.azure.store import Change
-from slipway.claim import Refused
 from slipway.manifest import MANIFEST, MARKER
 from slipway.names import InvalidName, model_name
 from slipway.period import Period, PeriodError
+from slipway.period_record import Refused
 from slipway.run import RunId
 from slipway.settings import settings
 from slipway.subject import Subject
@@ -44,7 +44,7 @@ async def waive_period(request: func.HttpRequest) -> func.HttpResponse:
     model, period = await asyncio.to_thread(_known, request)
 
     def change(seen: dict[str, Any] | None, now: Any) -> dict[str, Any]:
-        return claim.waive(seen, model, period, cause, now)
+        return wishes.waive(seen, model, period, cause, now)
 
     told = await asyncio.to_thread(_decide, "waived", model, period, cause, change)
     await asyncio.to_thread(_try, resolve_incident.act, {"model": model, "period": str(period)})
@@ -60,7 +60,7 @@ async def reopen_period(request: func.HttpRequest, client: df.DurableOrchestrati
     cause = cause_of("reopen", operator(request), body(request, Reasoned), idempotency_key(request))
     model, period = await asyncio.to_thread(_known, request)
     told = await asyncio.to_thread(
-        _decide, "waived", model, period, cause, lambda seen, now: claim.reopen(seen, cause, now)
+        _decide, "waived", model, period, cause, lambda seen, now: wishes.reopen(seen, cause, now)
     )
     await wake(client, model, period)
     return _done(told)
@@ -77,7 +77,7 @@ async def retract_period(request: func.HttpRequest) -> func.HttpResponse:
     cause = cause_of("retract", operator(request), body(request, Reasoned), idempotency_key(request))
     model, period = await asyncio.to_thread(_known, request)
     told = await asyncio.to_thread(
-        _decide, "retracted", model, period, cause, lambda seen, now: claim.retract(seen, cause, now)
+        _decide, "retracted", model, period, cause, lambda seen, now: wishes.retract(seen, cause, now)
     )
     if told["retracted"]:
         await asyncio.to_thread(_try, close_outputs.act, told["retracted"])
@@ -189,7 +189,7 @@ def _publish(model: str, period: Period, text: str, cause: dict[str, Any]) -> An
         try:
             plan = {**_published_before(run), "cause": cause, "installation": settings().installation}
             plan["generation"] = record["generation"] if record else 0
-            after = lake().change_period(model, period, lambda seen, now: claim.publish_again(seen, plan, now))
+            after = lake().change_period(model, period, lambda seen, now: wishes.publish_again(seen, plan, now))
         except Refused as refused:
             active = {"run": refused.active} if refused.active else {}
             raise Problem(409, "Cannot be published", str(refused), **active) from refused
@@ -206,7 +206,7 @@ def _published_before(run: RunId) -> dict[str, Any]:
     if not records:
         raise Problem(404, "Unknown run", f"No run {run} is known here, or it has not ended.")
     ends = sorted((seen.data for seen in records if seen), key=lambda end: int(end["attempt"]))
-    if ends[-1]["state"] != claim.End.SUCCEEDED:
+    if ends[-1]["state"] != period_record.End.SUCCEEDED:
         raise Refused(f"{run} {ends[-1]['state']}: only what was verified and published can be published again")
     attempt = ends[-1]["attempt"]
     for place in (paths.outputs_folder(run, attempt), paths.closed_folder(run, attempt)):

@@ -13,8 +13,8 @@ import azure.functions as func
 
 from slipway import paths
 from slipway.azure.lake import lake
-from slipway.claim import Stage, is_dead, unheard
 from slipway.period import Period
+from slipway.period_record import Stage, is_dead, unheard
 from slipway.run import RunId
 from slipway.timing import Timing
 from triggers import search

@@ -1,7 +1,7 @@
 """A person's request: who asks for what and why, and that the same request is carried out and answered once.
 
 With an `Idempotency-Key` it has a record of its own, created once: the words that the key belongs to, and the answer.
-What was changed before its answer could be noted, the changed record itself remembers (`asked` in `slipway.claim`).
+What was changed before its answer could be noted, the changed record itself remembers: see `was_asked`.
 """
 
 from __future__ import annotations

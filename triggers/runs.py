@@ -20,14 +20,15 @@ from activities.wake import WAKE, raise_event, wake
 from slipway import catalog, paths
 from slipway.azure.lake import lake
 from slipway.catalog import Released
-from slipway.claim import Refused, answered, ask, disown, resume, wish_cancel
 from slipway.decision import next_run
 from slipway.names import InvalidName
 from slipway.period import Period
+from slipway.period_record import Refused
 from slipway.run import RunId, instance_id
 from slipway.run_view import run_view
 from slipway.settings import settings
 from slipway.subject import Subject
+from slipway.wishes import answered, ask, disown, resume, wish_cancel
 from triggers.api import Problem, Reasoned, answer, body, endpoint, operator, reader
 from triggers.choices import NewRun, Resumption, choose, inputs_of, must_have_compute
 from triggers.requests import Answer, cause_of, idempotency_key, once

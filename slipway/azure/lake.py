@@ -21,7 +21,7 @@ from azure.storage.filedatalake import DataLakeServiceClient
 from azure.storage.filedatalake import ExponentialRetry as DataLakeRetry
 from requests.adapters import HTTPAdapter
 
-from slipway import backfill_view, claim, incident, metrics, paths, rollup
+from slipway import backfill_view, incident, metrics, paths, period_record, rollup
 from slipway.azure.credential import credential
 from slipway.azure.failures import failure_of
 from slipway.azure.store import Change, Store
@@ -62,7 +62,7 @@ class Lake:
         return seen.data if seen else None, now
 
     def change_period(self, model: str, period: Period, change: Change) -> dict[str, Any]:
-        """Change the record of a period (see `slipway.claim`) and return it as it then stands."""
+        """Change the record of a period (see `slipway.claim` and `slipway.wishes`) and return it as it then stands."""
         seen: list[dict[str, Any] | None] = [None]
 
         def noting(before: dict[str, Any] | None, now: datetime) -> dict[str, Any] | None:
@@ -109,7 +109,7 @@ class Lake:
 
 def _period_index(record: dict[str, Any]) -> dict[str, str]:
     """What a listing shows of a period's record: for the reconciler, and for people."""
-    return claim.index(record) | rollup.facts(record) | Standing.of_record(record).index | metrics.index(record)
+    return period_record.index(record) | rollup.facts(record) | Standing.of_record(record).index | metrics.index(record)
 
 
 def _incident_index(told: dict[str, Any]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from slipway import backfill, claim
+from slipway import backfill, claim, period_record, wishes
 from slipway.backfill import (
     ENDED,
     REST,
@@ -33,10 +33,10 @@ from slipway.backfill import (
     under_way,
 )
 from slipway.backfill_view import alarm, counts
-from slipway.claim import End, Record, Refused
 from slipway.decision import next_run
 from slipway.forecast import PAST
 from slipway.period import Period
+from slipway.period_record import End, Record, Refused
 from slipway.selection import Only
 from tests.unit.builders import NOON, by
 from tests.unit.test_claim import OTHER, RUN, a_record, an_ended
@@ -278,7 +278,7 @@ class Driven(RuleBasedStateMachine):
         if entry["state"] == Of.ACTIVE:
             return settled(entry, seen, Only(record["only"]))
         request = request_of(record, entry)
-        if run := claim.answered(seen, request, "", "", NOON, {}):
+        if run := wishes.answered(seen, request, "", "", NOON, {}):
             return kept({**entry, "state": Of.ACTIVE, "run": run})
         if record["state"] != State.RUNNING:
             return kept({**entry, "state": Of.CANCELED if record["state"] == State.CANCELED else Of.PENDING})
@@ -286,7 +286,7 @@ class Driven(RuleBasedStateMachine):
             return without
         run_id = next_run("shop", period, "f" * 64, VERSION, seen["numbers"] if seen else {}).text
         plan = {"run": run_id, "attempt": 1, "fingerprint": "f" * 64, "version": VERSION, "installation": "x"}
-        self.periods[text] = claim.ask(seen, request, {**plan, "cause": cause_of(record, entry)}, NOON)
+        self.periods[text] = wishes.ask(seen, request, {**plan, "cause": cause_of(record, entry)}, NOON)
         return kept({**entry, "state": Of.ACTIVE, "run": run_id})
 
     @rule(day=st.sampled_from(DAYS), end=st.sampled_from([End.SUCCEEDED, End.FAILED, End.CANCELED, End.SUPERSEDED]))
@@ -296,7 +296,7 @@ class Driven(RuleBasedStateMachine):
         if record and record["claim"]:
             held = record["claim"]
             self.superseded[str(day)] += end == End.SUPERSEDED
-            stage = claim.Stage.PUBLISHED if end == End.SUCCEEDED else held["stage"]
+            stage = period_record.Stage.PUBLISHED if end == End.SUCCEEDED else held["stage"]
             if end == End.SUCCEEDED:
                 facts = {name: held[name] for name in ("run", "attempt", "fingerprint", "version")}
                 record = {**record, "published": facts}

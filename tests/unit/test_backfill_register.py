@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from slipway import backfill
 from slipway.backfill import State
 from slipway.backfill_register import admitted, dismissed, is_stale, live_run, shares
-from slipway.claim import Record, Refused, Stage
 from slipway.period import Period
+from slipway.period_record import Record, Refused, Stage
 from tests.unit.builders import NOON, by
 
 FIRST = Period.parse("2013-01-01")

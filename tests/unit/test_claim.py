@@ -8,44 +8,48 @@ from typing import Any
 import pytest
 
 from slipway.claim import (
-    DELIVERING,
     GRACE,
+    begin_delivery,
+    delivered,
+    finish,
+    judge,
+    move,
+    owned,
+    reserve,
+    succeed_dead_owner,
+    take,
+)
+from slipway.failure import Failed
+from slipway.period import Period
+from slipway.period_record import (
+    DELIVERING,
     REMEMBERED_REQUESTS,
-    SAME_REQUEST,
     START_AGAIN,
     End,
     Record,
     Refused,
     Stage,
-    answered,
-    ask,
-    begin_delivery,
     closed,
     declined,
-    delivered,
-    disown,
-    finish,
     index,
     is_dead,
-    judge,
-    move,
     new_record,
     orphan_ended,
-    owned,
+    unheard,
+)
+from slipway.run import RunId
+from slipway.wishes import (
+    SAME_REQUEST,
+    answered,
+    ask,
+    disown,
     publish_again,
     reopen,
-    reserve,
     resume,
     retract,
-    succeed_dead_owner,
-    take,
-    unheard,
     waive,
     wish_cancel,
 )
-from slipway.failure import Failed
-from slipway.period import Period
-from slipway.run import RunId
 from tests.unit.builders import NOON, by
 
 RUN = RunId("flight-delay", Period.parse("2013-01"), "0a1b2c3d").text

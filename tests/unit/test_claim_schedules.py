@@ -11,34 +11,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from slipway.claim import (
-    DELIVERING,
-    End,
-    Record,
-    Refused,
-    Stage,
-    ask,
     begin_delivery,
     condemn,
     delivered,
-    disown,
     finish,
     give_up,
     judge,
     move,
-    new_record,
-    publish_again,
-    reopen,
     reserve,
-    resume,
-    retract,
     succeed_dead_owner,
     take,
-    waive,
-    wish_cancel,
 )
 from slipway.failure import Failed
+from slipway.period_record import DELIVERING, End, Record, Refused, Stage, new_record
 from slipway.retention import Ages, SeenRun, mark, plan
 from slipway.run import RunId
+from slipway.wishes import ask, disown, publish_again, reopen, resume, retract, waive, wish_cancel
 from tests.unit.builders import NOON, by
 from tests.unit.test_claim import RUN, a_plan
 

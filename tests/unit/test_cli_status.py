@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from slipway.claim import End, Stage
 from slipway.cli.screen import STYLES
 from slipway.cli.status import INCIDENT, LATE, MARKS, UNDER_WAY, cell, concerns, in_common, rendered
+from slipway.period_record import End, Stage
 from tests.unit.printed import printed
 from triggers.shapes import Board
 

@@ -10,27 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.claim import (
-    DELIVERING,
-    START_AGAIN,
-    End,
-    Record,
-    Stage,
-    condemn,
-    finish,
-    new_record,
-    publish_again,
-    reserve,
-    resume,
-    retract,
-    take,
-    wish_cancel,
-)
+from slipway.claim import condemn, finish, reserve, take
 from slipway.decision import Decision, Seen, decide, needs_inputs, next_run
 from slipway.incident import LATE, WILL_NOT_END, Incident, opened
 from slipway.period import Period
+from slipway.period_record import DELIVERING, START_AGAIN, End, Record, Stage, new_record
 from slipway.readiness import InputReadiness, Readiness, State
 from slipway.run import RunId
+from slipway.wishes import publish_again, resume, retract, wish_cancel
 from tests.unit.builders import NOON, by
 from tests.unit.test_claim import OTHER, RUN, SECOND, a_plan, a_record, an_ended
 

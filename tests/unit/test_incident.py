@@ -11,8 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from slipway.claim import End, Record, Refused, Stage, condemn, new_record, resume, take, wish_cancel
-from slipway.claim import index as claim_index
+from slipway.claim import condemn, take
 from slipway.decision import decide
 from slipway.destinations import Routing
 from slipway.incident import (
@@ -34,8 +33,11 @@ from slipway.incident import (
 )
 from slipway.incident import opened as opened_by
 from slipway.message import message
+from slipway.period_record import End, Record, Refused, Stage, new_record
+from slipway.period_record import index as claim_index
 from slipway.run import RunId
 from slipway.subject import Subject
+from slipway.wishes import resume, wish_cancel
 from tests.unit.builders import NOON, by
 from tests.unit.test_claim import RUN as RUN_IN_RECORD
 from tests.unit.test_claim import a_record, an_ended

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from slipway.claim import End
 from slipway.failure import Failed
 from slipway.metrics import MOST, NAME, Metrics, index, parse, read, text, words
+from slipway.period_record import End
 from tests.unit.test_claim import an_ended
 
 NAMES = st.from_regex(NAME, fullmatch=True).filter(str.isascii)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from slipway.claim import End, Stage, retract
+from slipway.period_record import End, Stage
 from slipway.pointer import over_earlier, over_smaller, same, to_nothing, to_outputs
+from slipway.wishes import retract
 from tests.unit.builders import NOON, by
 from tests.unit.test_claim import RUN, a_record, an_ended
 

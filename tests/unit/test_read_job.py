@@ -11,7 +11,7 @@ import pytest
 
 from activities import read_job
 from slipway.azure.jobs import Job, Phase
-from slipway.claim import Record
+from slipway.period_record import Record
 from slipway.waiting import Limits
 from tests.unit.builders import NOON
 

@@ -10,9 +10,9 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from slipway.catalog import Catalog
-from slipway.claim import Refused
 from slipway.failure import Failed, Failure, Kind
 from slipway.period import Period
+from slipway.period_record import Refused
 from tests.unit.builders import NOON
 from triggers import reconcile
 from triggers.survey import Memory, Pair, Survey

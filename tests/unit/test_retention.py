@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from slipway import paths
-from slipway.claim import Record, Refused, ask, index, lost, new_record, publish_again, resume
 from slipway.period import Period
+from slipway.period_record import Record, Refused, index, lost, new_record
 from slipway.retention import Ages, Going, SeenRun, looked, mark, must_look, plan
 from slipway.rollup import facts
 from slipway.run import RunId
+from slipway.wishes import ask, publish_again, resume
 from tests.unit.builders import NOON, by
 
 DAY = timedelta(days=1)

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from slipway import paths
-from slipway.claim import End, Stage, finish, reserve, wish_cancel
+from slipway.claim import finish, reserve
 from slipway.incident import opened, resolved
 from slipway.period import Period
+from slipway.period_record import End, Stage
 from slipway.run import RunId
 from slipway.run_view import STEPS, run_view, steps
+from slipway.wishes import wish_cancel
 from tests.unit.builders import NOON, by
 from tests.unit.test_claim import OTHER, RUN, a_plan, a_record, an_ended
 from tests.unit.test_incident import a_failure

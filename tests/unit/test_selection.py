@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway import claim, rollup
+from slipway import period_record, rollup
 from slipway.definition import Definition
 from slipway.period import Cadence, Period, PeriodError, count, span
 from slipway.selection import (
@@ -161,17 +161,17 @@ def test_an_active_run_is_awaited_and_a_decision_respected_whatever_it_is_for(on
 @pytest.mark.parametrize(
     "record",
     [
-        an_ended(claim.End.FAILED),
-        an_ended(claim.End.CANCELED),
-        an_ended(claim.End.SUCCEEDED),
-        {**an_ended(claim.End.FAILED), "waived": {"at": NOON.isoformat()}},
+        an_ended(period_record.End.FAILED),
+        an_ended(period_record.End.CANCELED),
+        an_ended(period_record.End.SUCCEEDED),
+        {**an_ended(period_record.End.FAILED), "waived": {"at": NOON.isoformat()}},
     ],
     ids=["failed", "canceled", "published", "waived"],
 )
 def test_the_listing_tells_the_same_as_the_record(record: dict[str, Any]) -> None:
     """A plan over a thousand periods reads none of their records."""
     standing = Standing.of_record(record)
-    shown = claim.index(record) | rollup.facts(record) | standing.index
+    shown = period_record.index(record) | rollup.facts(record) | standing.index
 
     told = Standing.of_listing(shown, record["model"], Period.parse(record["period"]))
 
