@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from slipway import paths
+from slipway.azure.blob_pages import Entry
 from slipway.azure.lake import lake
-from slipway.azure.store import Entry
 from slipway.backfill import ENDED
 from slipway.names import InvalidName
 from slipway.paths import PathError

@@ -19,8 +19,8 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from slipway import catalog, paths, rollup
+from slipway.azure.blob_pages import Entry
 from slipway.azure.lake import lake
-from slipway.azure.store import Entry
 from slipway.catalog import Catalog, Released
 from slipway.failure import Failed
 from slipway.incident import at_odds

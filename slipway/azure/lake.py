@@ -22,6 +22,7 @@ from azure.storage.filedatalake import ExponentialRetry as DataLakeRetry
 from requests.adapters import HTTPAdapter
 
 from slipway import backfill_view, incident, metrics, paths, period_record, rollup
+from slipway.azure.blob_pages import BlobPages
 from slipway.azure.credential import credential
 from slipway.azure.failures import failure_of
 from slipway.azure.store import Change, Store
@@ -126,17 +127,14 @@ def _as_far_as_it_goes(write: Callable[[], object]) -> None:
 
 def open_lake(given: Settings, token: TokenCredential) -> Lake:
     """The lake of these settings. Makes clients only; the first request is made by the first use."""
-    blobs = BlobServiceClient(
-        given.lake_url.replace(".dfs.", ".blob."),
-        credential=token,
-        retry_policy=BlobRetry(**_RETRIES),
-        transport=_transport(),
-        **_TIMEOUTS,
-    )
+    url = given.lake_url.replace(".dfs.", ".blob.")
+    retry = BlobRetry(**_RETRIES)
+    blobs = BlobServiceClient(url, credential=token, retry_policy=retry, transport=_transport(), **_TIMEOUTS)
+    pages = BlobPages(url, token, BlobRetry(**_RETRIES), _transport(), **_TIMEOUTS)
     paths = DataLakeServiceClient(given.lake_url, credential=token, retry_policy=DataLakeRetry(**_RETRIES), **_TIMEOUTS)
 
     def store(name: str) -> Store:
-        return Store(name, blobs, paths, token)
+        return Store(name, blobs, paths, pages, token)
 
     return Lake(
         store(given.models_filesystem),

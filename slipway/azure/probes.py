@@ -14,9 +14,9 @@ from azure.core.pipeline import policies
 from azure.core.rest import HttpRequest, HttpResponse
 
 from slipway import access, paths
+from slipway.azure.blob_pages import STORAGE_SCOPE
 from slipway.azure.credential import credential
 from slipway.azure.lake import lake
-from slipway.azure.store import STORAGE_SCOPE
 from slipway.azure.workspace import TIMEOUTS, thin_client
 from slipway.settings import settings
 

@@ -13,7 +13,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -31,6 +31,7 @@ from azure.core.exceptions import (
 from azure.storage.blob import BlobBlock, BlobServiceClient, ContentSettings
 from azure.storage.filedatalake import DataLakeServiceClient
 
+from slipway.azure.blob_pages import STORAGE_SCOPE, BlobPages, Entry
 from slipway.azure.failures import source_changed
 from slipway.failure import Failed, Failure, Kind
 
@@ -38,9 +39,6 @@ log = logging.getLogger("slipway")
 
 #: How often an update is tried again when others change the record meanwhile. Writers of one record are few.
 UPDATE_TRIES = 40
-#: What a server-side copy is authorised for. Source: REST reference, Put Blob From URL, x-ms-copy-source-authorization.
-STORAGE_SCOPE = "https://storage.azure.com/.default"
-
 #: How long one synchronous copy of up to 5,000 MiB may take, in seconds.
 COPY_TIMEOUT = 600
 #: A pure change of a record: from what it is and the lake's own time to what it becomes, None to leave it.
@@ -54,20 +52,6 @@ class Record:
     data: dict[str, Any]
     etag: str
     modified: datetime
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One path of a listing: `name` in its filesystem, `modified` aware UTC, `hash` the stored MD5 in hex."""
-
-    name: str
-    length: int
-    etag: str
-    hash: str | None
-    modified: datetime
-    copy_status: str | None = None
-    is_directory: bool = False
-    metadata: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,9 +71,15 @@ class Store:
     """One filesystem of the lake, reached through its Blob and DFS endpoints with one credential."""
 
     def __init__(
-        self, name: str, blobs: BlobServiceClient, paths: DataLakeServiceClient, token: TokenCredential
+        self,
+        name: str,
+        blobs: BlobServiceClient,
+        paths: DataLakeServiceClient,
+        pages: BlobPages,
+        token: TokenCredential,
     ) -> None:
         self.name = name
+        self._pages = pages
         self._blobs = blobs.get_container_client(name)
         self._paths = paths.get_file_system_client(name)
         self._token = token
@@ -196,12 +186,12 @@ class Store:
         """As `list`, with a function that tells the lake's own time (its Date header) of the last page read."""
         read_at: list[datetime] = []
 
-        blobs = self._blobs.list_blobs(
-            name_starts_with=prefix,
-            include=["metadata", "copy"],
-            raw_response_hook=lambda answer: read_at.append(_date(answer)),
-        )
-        return lambda: read_at[-1], (_entry(blob) for blob in blobs)
+        def entries() -> Iterator[Entry]:
+            for now, page in self._pages.of(self.name, prefix):
+                read_at.append(now)
+                yield from page
+
+        return lambda: read_at[-1], entries()
 
     def folders(self, prefix: str) -> Iterator[str]:
         """The paths of what lies directly below a folder, whose name ends with a slash: folders without theirs."""
@@ -410,18 +400,3 @@ def _quoted(etag: str) -> str:
 
 def _date(answer: Any) -> datetime:
     return parsedate_to_datetime(answer.http_response.headers["Date"]).astimezone(UTC)
-
-
-def _entry(blob: Any) -> Entry:
-    md5 = blob.content_settings.content_md5
-    metadata = dict(blob.metadata or {})
-    return Entry(
-        name=blob.name,
-        length=int(blob.size),
-        etag=blob.etag.strip('"'),
-        hash=bytes(md5).hex() if md5 else None,
-        modified=blob.last_modified.astimezone(UTC),
-        copy_status=blob.copy.status,
-        is_directory=metadata.get("hdi_isfolder") == "true",
-        metadata=metadata,
-    )

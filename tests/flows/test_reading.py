@@ -7,9 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from azure.core.pipeline.transport import RequestsTransport
+from azure.storage.blob import BlobServiceClient, ExponentialRetry
 from typer.testing import CliRunner
 
 from slipway import rollup
+from slipway.azure.blob_pages import BlobPages, Entry
 from slipway.cli import app as slipway
 from tests.flows.yard import SAYING_JOB, SAYING_MODEL, Yard, forget_clients, read
 from tests.running import eventually
@@ -212,3 +215,35 @@ def test_a_name_with_a_line_break_in_it_is_no_model(yard: Yard) -> None:
     """The app answers, and not the host: every text in an address reaches it."""
     status, problem = yard.call("GET", "models/shop%0Arevenue")
     assert (status, problem["title"]) == (404, "Unknown model")
+
+
+def test_a_listing_is_read_as_the_sdk_reads_it(yard: Yard) -> None:
+    """Names, times, hashes, metadata and folders, of files written over both endpoints."""
+    landing = yard.lake("upstream", "landing")
+    for name in ("a b&.csv", "ä+%25.csv", "deep/er/f"):
+        landing.get_file_client(f"listed/{name}").upload_data(name.encode(), overwrite=True)
+    landing.get_file_client("listed/empty").create_file(metadata={"why": "nothing", "open": "no"})
+    url = yard.cloud.endpoints.storage_tls
+    blobs = BlobServiceClient(url, credential=yard.cloud.credential("upstream")).get_container_client("landing")
+    blobs.upload_blob("listed/put", b"1", metadata={"a": "b"}).start_copy_from_url(
+        blobs.get_blob_client("listed/empty").url
+    )
+    pages = BlobPages(url, yard.cloud.credential("upstream"), ExponentialRetry(), RequestsTransport())
+
+    mine = [entry for _, page in pages.of("landing", "listed/") for entry in page]
+
+    assert [entry.name for entry in mine if entry.is_directory] == ["listed/deep", "listed/deep/er"]
+    assert mine == [
+        Entry(
+            name=blob.name,
+            length=blob.size,
+            etag=blob.etag.strip('"'),
+            hash=bytes(blob.content_settings.content_md5 or b"").hex() or None,
+            modified=blob.last_modified,
+            copy_status=blob.copy.status,
+            is_directory=(blob.metadata or {}).get("hdi_isfolder") == "true",
+            metadata=blob.metadata or {},
+        )
+        for blob in blobs.list_blobs("listed/", include=["metadata", "copy"])
+    ]
+    assert len(mine) == 7
