@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from slipway.failure import Kind
@@ -11,6 +12,14 @@ from slipway.subject import Subject
 #: In how many passes in a row runs must have been started that no event had announced.
 SILENT_PASSES = 3
 SUBJECT = Subject.of_platform("event-path-silent")
+
+
+def came_since(heard: datetime, before: datetime) -> bool:
+    """Whether an event came since the pass that looked around at `before`. Both are the lake's own time, whole seconds.
+
+    One of the same second counts: it may have come after that pass, and no other would count it.
+    """
+    return heard >= before
 
 
 def silence(before: int, unannounced: int, *, heard: bool) -> int:

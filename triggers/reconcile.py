@@ -32,7 +32,7 @@ from slipway import clock, event_path, paths
 from slipway.azure.failures import failure_from
 from slipway.azure.lake import lake
 from slipway.catalog import Catalog
-from slipway.event_path import SILENT_PASSES, silence
+from slipway.event_path import SILENT_PASSES, came_since, silence
 from slipway.failure import Failure, Kind
 from slipway.incident import ASKING, resolved
 from slipway.settings import settings
@@ -212,7 +212,7 @@ def close_pass(survey: Survey, spent: Spent, started: datetime) -> None:
 def _listen(survey: Survey, unannounced: int) -> None:
     """See whether events arrive: call people when they do not, and take it back when they do."""
     heard, before = lake().control.read(paths.heard()), survey.last.at
-    came = heard is not None and before is not None and datetime.fromisoformat(heard.data["at"]) > before
+    came = heard is not None and before is not None and came_since(datetime.fromisoformat(heard.data["at"]), before)
     survey.next.silent = silence(survey.last.silent, unannounced, heard=came)
     if survey.next.silent >= SILENT_PASSES:
         open_incident.open_and_send(event_path.SUBJECT, event_path.facts())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from slipway.event_path import SILENT_PASSES, facts, silence
+from slipway.event_path import SILENT_PASSES, came_since, facts, silence
 from slipway.incident import opened
 from slipway.subject import Subject
 from tests.unit.builders import NOON
@@ -30,6 +32,12 @@ def test_events_are_silent_when_pass_after_pass_finds_what_none_announced(
         count = silence(count, unannounced, heard=heard)
 
     assert (count >= SILENT_PASSES) is silent
+
+
+@pytest.mark.parametrize(("seconds", "came"), [(-1, False), (0, True), (1, True)])
+def test_an_event_of_the_second_in_which_a_pass_looked_is_the_next_ones(seconds: int, came: bool) -> None:
+    """The lake's clock tells whole seconds: counted by none, the last event for a while would leave an incident open."""
+    assert came_since(NOON + timedelta(seconds=seconds), NOON) is came
 
 
 def test_the_incident_says_the_same_each_time() -> None:
