@@ -36,7 +36,7 @@ def test_events_are_silent_when_pass_after_pass_finds_what_none_announced(
 
 @pytest.mark.parametrize(("seconds", "came"), [(-1, False), (0, True), (1, True)])
 def test_an_event_of_the_second_in_which_a_pass_looked_is_the_next_ones(seconds: int, came: bool) -> None:
-    """The lake's clock tells whole seconds: counted by none, the last event for a while would leave an incident open."""
+    """The lake's clock tells whole seconds: counted by none, the last event of a day would leave an incident open."""
     assert came_since(NOON + timedelta(seconds=seconds), NOON) is came
 
 
