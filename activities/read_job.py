@@ -18,7 +18,7 @@ from slipway.claim import move
 from slipway.failure import Failed, Failure
 from slipway.period_record import Stage
 from slipway.run import RunId
-from slipway.waiting import look, patience
+from slipway.waiting import Limits, canceled_unasked, look, patience
 
 bp = df.Blueprint()
 
@@ -41,7 +41,7 @@ def read_job(ask: Ask) -> dict[str, Any]:
     clocks = ask.get("clocks") or {}
     seen = look(job, clocks, limits, clock.now())
     if seen.failure is not None:
-        raise Failed(_explained(seen.failure, claim["job"]))
+        raise Failed(_explained(seen.failure, claim["job"], limits))
     if job is None or not job.responding:
         _show_patience(ask, claim)
     elif seen.ended:
@@ -62,11 +62,13 @@ def _read(name: str) -> tuple[Job | None, float]:
         return None, min(error.failure.retry_after or 0, LONGEST_WAIT)
 
 
-def _explained(failure: Failure, name: str) -> Failure:
-    """The failure with the job's own error text, where the service has one."""
-    if failure.code != "job-failed":
-        return failure
-    return replace(failure, message=f"{name} failed: {job_details().error(name)}")
+def _explained(failure: Failure, name: str, limits: Limits) -> Failure:
+    """The failure with what the run history knows better than the looks: the error's text, and how long the job ran."""
+    if failure.code == "job-failed":
+        return replace(failure, message=f"{name} failed: {job_details().error(name)}")
+    if failure.code == "job-canceled":
+        return canceled_unasked(job_details().ran(name), limits)
+    return failure
 
 
 def _show_patience(ask: Ask, claim: dict[str, Any]) -> None:

@@ -19,6 +19,8 @@ UNKNOWN_LIMIT = timedelta(hours=3)
 RUNNING_GRACE = timedelta(minutes=15)
 #: A cancellation nobody asked for, this close to the job's limit, was the limit.
 NEAR_LIMIT = 0.98
+#: The service tells whole seconds: between two of them may lie up to a second more than it says.
+ROUNDING = timedelta(seconds=1)
 
 #: (age in this phase, wait until the next look): looks grow sparse, since the job's end is also announced.
 _PACE = ((timedelta(minutes=1), 5), (timedelta(minutes=5), 15), (timedelta(hours=1), 60))
@@ -127,7 +129,15 @@ def _ended_badly(job: Seen, clocks: dict[str, Any], limits: Limits) -> Failure |
         return Failure(Kind.MODEL, "job-failed", "The job failed.")
     seen_running = datetime.fromisoformat(clocks["since"]) if clocks.get("phase") == "running" else None
     began = job.started_at or seen_running
-    if began is not None and (job.ended_at or job.read_at) - began >= limits.running * NEAR_LIMIT:
+    return canceled_unasked((job.ended_at or job.read_at) - began if began else None, limits)
+
+
+def canceled_unasked(ran: timedelta | None, limits: Limits) -> Failure:
+    """What ended a job that Slipway did not cancel: its limit if it `ran` about so long, None if nobody knows how long.
+
+    A look sees a job running some time after it began: who judges by looks alone may take a limit for a cancellation.
+    """
+    if ran is not None and ran + ROUNDING >= limits.running * NEAR_LIMIT:
         return Failure(Kind.MODEL, "job-timed-out", f"The job reached its limit of {_words(limits.running)}.")
     return Failure(Kind.PLATFORM, "job-canceled", "The job was canceled, and not by Slipway.")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache, cached_property
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -53,6 +54,15 @@ class JobDetails:
             logger.warning("the error of job %s could not be read: %s", name, redact(str(problem)))
             return ""
         return redact(": ".join(str(error[part]) for part in ("code", "message") if error.get(part)))
+
+    def ran(self, name: str) -> timedelta | None:
+        """How long the job `name` ran; None where the service does not tell."""
+        try:
+            began, ended = (datetime.fromisoformat(self._details(name)[f"{end}TimeUtc"]) for end in ("start", "end"))
+            return ended - began
+        except (AzureError, ValueError, LookupError, TypeError) as problem:
+            logger.warning("how long job %s ran could not be read: %s", name, redact(str(problem)))
+            return None
 
     def log(self, name: str, tail: int = 64 * 1024) -> str:
         """Read the last `tail` bytes of what the job `name` printed, each line redacted; empty where there is nothing.

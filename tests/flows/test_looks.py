@@ -76,6 +76,7 @@ def pages(yard: Yard, model: str, backfill: str) -> dict[str, str]:
         "backfills": "dashboard/backfills",
         "backfill": f"dashboard/backfills/{backfill}",
         "incidents": "dashboard/incidents",
+        "incident": f"dashboard/incidents/{model}--{BROKEN}",
         "problem": "dashboard/models/no-such-model",
     }
 

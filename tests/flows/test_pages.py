@@ -99,6 +99,9 @@ def test_runs_and_incidents(yard: Yard, model: str) -> None:
     run = yard.period(model, DAY)["published"]["run"]
     assert run in seen(yard, f"dashboard/runs?model={model}&period=&state=succeeded&by=&since=")
     assert f"{model} {BROKEN}" in seen(yard, "dashboard/incidents?limit=500")
+    page = seen(yard, f"dashboard/incidents/{model}--{BROKEN}")
+    assert page.index("job-failed") < page.index("do first") < page.index("I am on it") < page.index("<code>slipway ")
+    assert "&lt;b&gt;told to fail" in page
 
 
 def test_now_tells_what_needs_a_person_and_what_runs(yard: Yard, model: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.waiting import RUNNING_GRACE, UNKNOWN_LIMIT, Limits, look
+from slipway.waiting import RUNNING_GRACE, UNKNOWN_LIMIT, Limits, canceled_unasked, look
 from tests.unit.builders import NOON
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -58,6 +58,12 @@ def test_a_failed_job_is_the_models_concern() -> None:
     [
         pytest.param(AJob(started_at=NOON, ended_at=NOON + 6 * HOUR), {}, "job-timed-out", id="at its limit"),
         pytest.param(AJob(started_at=NOON, ended_at=NOON + 3 * HOUR), {}, "job-canceled", id="in the middle"),
+        pytest.param(
+            AJob(started_at=NOON, ended_at=NOON + 5.88 * HOUR - timedelta(seconds=1)),
+            {},
+            "job-timed-out",
+            id="at its limit, in whole seconds",
+        ),
         pytest.param(
             AJob(started_at=NOON, ended_at=NOON + HOUR, read_at=NOON + 9 * HOUR),
             since("running"),
@@ -213,3 +219,9 @@ def test_every_look_ends_the_waiting_or_says_when_to_look_again(phase: str, age:
 
     assert (seen.failure is None) == (seen.look_again > 0)
     assert seen.look_again <= 300
+
+
+@pytest.mark.parametrize(("ran", "code"), [(None, "job-canceled"), (HOUR, "job-canceled"), (6 * HOUR, "job-timed-out")])
+def test_the_run_history_tells_a_limit_from_a_cancellation(ran: timedelta | None, code: str) -> None:
+    """JB-6: where looks saw the job run late, or not at all; where nobody tells, nothing is claimed of the model."""
+    assert canceled_unasked(ran, LIMITS).code == code
