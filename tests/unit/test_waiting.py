@@ -223,5 +223,5 @@ def test_every_look_ends_the_waiting_or_says_when_to_look_again(phase: str, age:
 
 @pytest.mark.parametrize(("ran", "code"), [(None, "job-canceled"), (HOUR, "job-canceled"), (6 * HOUR, "job-timed-out")])
 def test_the_run_history_tells_a_limit_from_a_cancellation(ran: timedelta | None, code: str) -> None:
-    """JB-6: where looks saw the job run late, or not at all; where nobody tells, nothing is claimed of the model."""
+    """Where looks saw the job run late, or not at all; where nobody tells, nothing is claimed of the model."""
     assert canceled_unasked(ran, LIMITS).code == code
