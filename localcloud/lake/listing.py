@@ -155,12 +155,15 @@ def list_blobs(
 
 
 def before(key: str) -> str:
-    """Return what a walk goes on behind to begin with ``key``: the last text before it that does not end in a name.
+    """Return what a walk goes on behind to begin with ``key``: a text before it, with no name in between.
 
-    No name has U+10FFFF, which is no character; no text has the surrogates, U+D800 to U+DFFF.
+    No name has U+10FFFF, which is no character, or U+0000; no text has the surrogates, U+D800 to U+DFFF.
     """
-    previous = 0xD7FF if key[-1] == "\ue000" else ord(key[-1]) - 1
-    return f"{key[:-1]}{chr(previous)}\U0010ffff"
+    head, last = key[:-1], key[-1]
+    if last == "\0":
+        return head
+    previous = 0xD7FF if last == "\ue000" else ord(last) - 1
+    return f"{head}{chr(previous)}\U0010ffff"
 
 
 def list_filesystems(volume: Volume, prefix: str, after: str, limit: int) -> Page:

@@ -263,7 +263,9 @@ def test_listings_are_in_the_order_of_full_names(container: ContainerClient, siz
     assert told == {"a/x": {"k": "v"}, "a/y": {"hdi_isfolder": "true"}, "a/y/z": {"k": "v"}}
 
 
-@pytest.mark.parametrize("first", ["a", "a-b", "a.", "a/", "a/x", "a/y", "a/yy", "a/y/z", "a0", "b", "c", "\ue000"])
+@pytest.mark.parametrize(
+    "first", ["a", "a-b", "a.", "a/", "a/x", "a/y", "a/yy", "a/y/z", "a0", "b", "c", "\ue000", "\0", "a\0"]
+)
 def test_a_listing_begins_where_it_is_told_to(container: ContainerClient, first: str) -> None:
     """With that very name or the first behind it, in the order of the listing, below a prefix too."""
     for name in ("a/x", "a/y/z", "a-b", "a.c/q", "a0", "b", "\ud7ff"):
