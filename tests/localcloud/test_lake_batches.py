@@ -11,7 +11,7 @@ from azure.core import MatchConditions
 from azure.storage.blob import ContainerClient, PartialBatchErrorException, generate_container_sas
 
 from localcloud.config import ACCOUNT, ACCOUNT_KEY
-from localcloud.lake.routes_batch import MOST_PARTS
+from localcloud.lake.routes_batch import MOST_BYTES, MOST_PARTS
 from tests.localcloud.lake_account import Account, served
 
 _names = itertools.count()
@@ -44,9 +44,11 @@ def part(number: int, line: str, *headers: str) -> str:
     return f"--x\r\nContent-Type: application/http\r\nContent-ID: {number}\r\n\r\n{request}\r\n"
 
 
-def send(account: Account, body: str, kind: str = "multipart/mixed; boundary=x") -> tuple[int, str]:
+def send(
+    account: Account, body: str, kind: str = "multipart/mixed; boundary=x", to: str = "?comp=batch"
+) -> tuple[int, str]:
     """Send a batch by hand, as the owner; returns status and body."""
-    path = f"/{ACCOUNT}/?comp=batch"
+    path = f"/{ACCOUNT}/{to}"
     answer = account.send("POST", path, {"Content-Type": kind}, body=body.encode())
     return answer.status, answer.content.decode()  # type: ignore[attr-defined]
 
@@ -111,3 +113,13 @@ def test_a_batch_tells_what_is_wrong_with_it(account: Account, container: Contai
     told = [line.split(" ")[1] for line in answer.split("\r\n") if line.startswith("HTTP/1.1")]
     assert told == ["501", "501", "400", "401", "202"]
     assert "c" not in names(container)
+
+
+def test_a_batch_stays_within_its_container_and_its_size(account: Account, container: ContainerClient) -> None:
+    """A part for another container is refused for itself; what is larger than a batch may be is not read to its end."""
+    token = f"Authorization: {account.bearer('owner')}"
+    delete = part(0, f"DELETE /{container.container_name}/c HTTP/1.1", token) + "--x--"
+    status, answer = send(account, delete, to="models?restype=container&comp=batch")
+    assert (status, "HTTP/1.1 400" in answer) == (202, True)
+    assert send(account, part(0, "x" * MOST_BYTES) + "--x--")[0] == 413
+    assert "c" in names(container)
