@@ -70,6 +70,10 @@ class Disturbed:
         """Return the status of an instance."""
         return dict(self.durable("GET", f"instances/{instance}", slot).json())
 
+    def asleep(self, instance: str) -> None:
+        """Wait until a sleeper's timer is there: only then does moving the clock wake it."""
+        eventually(lambda: self.instance(instance)["customStatus"] == "asleep")
+
     def ended(self, instance: str, slot: bool = False) -> dict[str, Any]:
         """Wait for the end of an instance and return its status."""
 

@@ -88,7 +88,7 @@ class TestFullDisks:
     def test_of_the_engine(self, disturbed: Disturbed) -> None:
         """Starts are refused, what runs waits; with room again it goes on, and each activity's result counts once."""
         disturbed.begin("sleeper", "before-full")
-        eventually(lambda: "before-full-before" in disturbed.noted())
+        disturbed.asleep("before-full")
         disturbed.fault({"full": 0}, **FULL, name="engine")
 
         def refused() -> bool:
@@ -232,7 +232,7 @@ class TestPoisonMessages:
         disturbed.begin(orchestrator, name)
         disturbed.begin("steps", f"{name}-neighbour")
         if kind == "TimerFired":
-            eventually(lambda: f"{name}-before" in disturbed.noted())
+            disturbed.asleep(name)
             disturbed.cloud.advance("2h")
         eventually(lambda: disturbed.fired() == [1])
         assert disturbed.ended(f"{name}-neighbour")["runtimeStatus"] == "Completed"

@@ -32,9 +32,10 @@ def steps(context):
 
 @app.orchestration_trigger(context_name="context")
 def sleeper(context):
-    """Note, sleep an hour, note."""
+    """Note, sleep an hour, note; the status says when it sleeps, since it is kept with the timer."""
     given = context.get_input()["of"]
     yield context.call_activity("note", f"{given}-before")
+    context.set_custom_status("asleep")
     yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
     yield context.call_activity("note", f"{given}-after")
 
