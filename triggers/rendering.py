@@ -6,7 +6,6 @@ Every page works without script. One module, `live.js`, keeps the parts of a pag
 from __future__ import annotations
 
 import functools
-import gzip
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
@@ -22,7 +21,7 @@ from slipway.azure.failures import failure_of
 from slipway.metrics import words
 from slipway.names import InvalidName
 from slipway.period import PeriodError
-from triggers.api import OPERATOR, Principal, Problem, reader
+from triggers.api import OPERATOR, Principal, Problem, packed, reader
 from triggers.operations import OPERATIONS
 from triggers.trend import size, span
 
@@ -55,7 +54,7 @@ def page(handler: Page) -> Page:
         try:
             _asking.set(reader(request))
             _done.set(request.params.get("done", ""))
-            return _packed(request, await handler(request, **bindings))
+            return packed(request, await handler(request, **bindings))
         except Problem as problem:
             return shown("problem.html", problem.status, problem=problem, back="")
         except (InvalidName, PeriodError) as error:
@@ -81,15 +80,6 @@ def shown(template: str, status: int = 200, *, here: str = "", twin: str = "", *
     about["may"] = bool(who and OPERATOR in who.roles)
     text = _templates.get_template(template).render(**about, **found)
     return func.HttpResponse(text, status_code=status, mimetype="text/html", charset="utf-8", headers=HEADERS)
-
-
-def _packed(request: func.HttpRequest, response: func.HttpResponse) -> func.HttpResponse:
-    """The page as gzip for who takes that, since the host sends answers as they are: a tenth of the bytes."""
-    if response.status_code == 303 or "gzip" not in request.headers.get("Accept-Encoding", ""):
-        return response
-    packed = gzip.compress(response.get_body(), mtime=0)
-    headers = {**HEADERS, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-    return func.HttpResponse(packed, status_code=response.status_code, mimetype="text/html", headers=headers)
 
 
 def kind(row: Mapping[str, Any]) -> dict[str, str]:
