@@ -44,7 +44,7 @@ def _instead(model: str, seen: dict[str, Any] | None) -> Pointer | None:
     """What the latest pointer should say in place of what it says; None where that is right."""
     if seen is None or (seen["run"] and _stands(seen)):
         return None
-    for period in sorted(_pointed(model), reverse=True):
+    for period in sorted(_pointed(model), key=lambda one: (one.ends, one.text), reverse=True):
         found = lake().models.read(paths.pointer(model, period))
         if found is not None and found.data["run"]:
             return found.data

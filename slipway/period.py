@@ -68,8 +68,8 @@ class Interval:
 class Period:
     """One period of a cadence. `first` is where it begins on the wall clock (naive; for hours, UTC's wall clock).
 
-    Periods of one cadence are ordered; those of two cannot be compared. Made by `parse` and `containing`; a `first`
-    that begins no period of the cadence raises PeriodError.
+    Periods of one cadence are ordered; those of two cannot be compared, but by their `ends`. Made by `parse` and
+    `containing`; a `first` that begins no period of the cadence raises PeriodError.
     """
 
     cadence: Cadence
@@ -115,6 +115,11 @@ class Period:
         """The quarter of the year in which the period begins, 1 to 4."""
         return (self.first.month + 2) // 3
 
+    @property
+    def ends(self) -> datetime:
+        """Where it ends on the wall clock (naive): orders the periods of a model whose cadence was changed, too."""
+        return _shifted(self.cadence, self.first, 1)
+
     def __str__(self) -> str:
         return self.text
 
@@ -135,10 +140,9 @@ class Period:
 
         A day that the zone skipped altogether (Apia, 2011-12-30) is empty: it ends when it begins.
         """
-        after = _shifted(self.cadence, self.first, 1)
         if self.cadence is Cadence.HOURLY:
-            return Interval(self.first.replace(tzinfo=UTC), after.replace(tzinfo=UTC))
-        return Interval(instant(self.first, zone), instant(after, zone))
+            return Interval(self.first.replace(tzinfo=UTC), self.ends.replace(tzinfo=UTC))
+        return Interval(instant(self.first, zone), instant(self.ends, zone))
 
 
 def containing(cadence: Cadence, moment: datetime, zone: ZoneInfo) -> Period:

@@ -40,12 +40,14 @@ def over_smaller(seen: Pointer | None, pointer: Pointer) -> Pointer | None:
 
 
 def over_earlier(seen: Pointer | None, pointer: Pointer) -> Pointer | None:
-    """The pointer, as the latest: if its period is later than that of the one that stands, or if it is newer for the
+    """The pointer, as the latest: if its period ends later than that of the one that stands, or if it is newer for the
     same period; and over one that names no run, whichever period that was of.
+
+    The model's cadence may have been changed in between: of two periods that end together, the one that comes stands.
     """
     if seen is not None and seen["period"] == pointer["period"]:
         return over_smaller(seen, pointer)
-    if seen is None or seen["run"] is None or Period.parse(seen["period"]) < Period.parse(pointer["period"]):
+    if seen is None or seen["run"] is None or Period.parse(seen["period"]).ends <= Period.parse(pointer["period"]).ends:
         return pointer
     return None
 

@@ -45,11 +45,12 @@ def lineage_of(run: RunId) -> dict[str, Any]:
     read, whole = _upstream(run)
     now = lake().period_at(run.model, run.period)[1]
     index = catalog.load(lake().control).index
-    consumers = sorted(index.consumers(run.model, run.period, now, bounded=False), key=lambda pair: (pair[1], pair[0]))
+    found = index.consumers(run.model, run.period, now, bounded=False)
+    consumers = sorted(found, key=lambda pair: (pair[1].ends, str(pair[1]), pair[0]))
     with ThreadPoolExecutor(READERS) as pool:
-        found = list(pool.map(lambda pair: _downstream(run, *pair), list(islice(reversed(consumers), CONSUMERS))))
+        read_by = list(pool.map(lambda pair: _downstream(run, *pair), list(islice(reversed(consumers), CONSUMERS))))
     more = len(consumers) > CONSUMERS
-    return Lineage(run=run.text, upstream=read, downstream=found, whole=whole and not more).model_dump(mode="json")
+    return Lineage(run=run.text, upstream=read, downstream=read_by, whole=whole and not more).model_dump(mode="json")
 
 
 def _downstream(run: RunId, model: str, period: Period) -> Downstream:
