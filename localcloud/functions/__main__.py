@@ -41,6 +41,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from localcloud.clock import Clock
@@ -122,10 +123,11 @@ def _obey_standard_input(clock: Clock, faults: Faults) -> None:
     def obey() -> None:
         for line in commands:
             word, _, rest = line.decode().strip().partition(" ")
-            if word == "clock":
-                loop.call_soon_threadsafe(clock.changed)
-            elif word == "faults":
-                loop.call_soon_threadsafe(faults.replace, json.loads(rest))
+            with suppress(RuntimeError):  # the loop is closed: this host ends, and says why itself
+                if word == "clock":
+                    loop.call_soon_threadsafe(clock.changed)
+                elif word == "faults":
+                    loop.call_soon_threadsafe(faults.replace, json.loads(rest))
         os._exit(1)
 
     threading.Thread(target=obey, name="parent", daemon=True).start()

@@ -29,8 +29,8 @@ class EasyAuth:
         self._development_principal = development_principal
 
     def principal_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """Return the headers to add to a request; raises :class:`UnauthenticatedError`."""
-        scheme, _, token = headers.get("Authorization", "").partition(" ")
+        """Return the headers to add to those of a request, all in lower case; raises :class:`UnauthenticatedError`."""
+        scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             try:
                 return _headers(self._identity.verify(token.strip()))
@@ -52,8 +52,8 @@ def _headers(caller: Caller) -> dict[str, str]:
     claims += [{"typ": "groups", "val": group} for group in sorted(caller.groups)]
     principal = {"auth_typ": "aad", "name_typ": _NAME, "role_typ": "roles", "claims": claims}
     return {
-        "X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps(principal).encode()).decode(),
-        "X-MS-CLIENT-PRINCIPAL-ID": caller.oid,
-        "X-MS-CLIENT-PRINCIPAL-NAME": caller.name,
-        "X-MS-CLIENT-PRINCIPAL-IDP": "aad",
+        PREFIX: base64.b64encode(json.dumps(principal).encode()).decode(),
+        f"{PREFIX}-id": caller.oid,
+        f"{PREFIX}-name": caller.name,
+        f"{PREFIX}-idp": "aad",
     }

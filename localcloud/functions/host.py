@@ -175,6 +175,8 @@ class Host:
                     "functionAppContentEditingState": "NotAllowed",
                 }
             )
+        if path == "/admin/host/ping":
+            return web.Response()
         if path.startswith("/admin/functions/") and request.method == "POST":
             return await self._run_by_hand(request)
         return refuse(request, f"the admin endpoint {request.path}")

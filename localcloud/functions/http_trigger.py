@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 
 from aiohttp import web
 from azure.functions import meta
 
 from localcloud.functions.app import App, Function
-from localcloud.functions.easy_auth import EasyAuth, UnauthenticatedError, without_principal
+from localcloud.functions.easy_auth import PREFIX, EasyAuth, UnauthenticatedError, without_principal
 from localcloud.functions.host_json import AppError
+from localcloud.functions.http_answer import http_answer
 from localcloud.functions.invoke import InvocationError, Invoker
 from localcloud.functions.keys import Keys
 from localcloud.functions.routes import Route, parse_route
 from localcloud.http import announce, refuse
 
 log = logging.getLogger(__name__)
+
+_NO_HOME_PAGE = "AzureWebJobsDisableHomepage"
 
 #: Adds what other bindings of a function need, e.g. the durable client's JSON.
 OtherInputs = Callable[[Function], dict[str, meta.Datum]]
@@ -42,10 +46,10 @@ class HttpDoor:
         self._keys = keys
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Run the function the path and method belong to; 404 when there is none."""
+        """Run the function the path and method belong to; without one ``/`` is the home page, all else 404."""
         found = self._find(request)
         if found is None:
-            return web.Response(status=404)
+            return _home_page() if request.path == "/" else web.Response(status=404)
         function, parameters = found
         if function.refused:
             return refuse(request, f"{function.refused} of the function {function.name}")
@@ -55,14 +59,14 @@ class HttpDoor:
             headers = self._headers(request)
         except UnauthenticatedError as problem:
             return web.Response(status=401, text=str(problem), headers={"WWW-Authenticate": "Bearer"})
-        await announce(request, "Invoke", function.name, headers.get("X-MS-CLIENT-PRINCIPAL-NAME", ""))
+        await announce(request, "Invoke", function.name, headers.get(f"{PREFIX}-name", ""))
         data = _request_datum(request, headers, parameters, await request.read())
         try:
             result = await self._invoker.invoke(function, {function.trigger["name"]: data, **self._inputs(function)})
-        except InvocationError as problem:
+            return http_answer(result)
+        except (InvocationError, ValueError) as problem:
             log.error("%s %s: %s", request.method, request.path, problem)
             return web.Response(status=500)
-        return _response(result)
 
     def _find(self, request: web.Request) -> tuple[Function, dict[str, str]] | None:
         path = request.rel_url.raw_path.strip("/")
@@ -73,7 +77,7 @@ class HttpDoor:
         return None
 
     def _headers(self, request: web.Request) -> dict[str, str]:
-        headers = without_principal(request.headers)
+        headers = without_principal({name.lower(): ",".join(request.headers.getall(name)) for name in request.headers})
         return headers | (self._easy_auth.principal_headers(headers) if self._easy_auth else {})
 
 
@@ -94,34 +98,31 @@ def _routes(app: App, prefix: str) -> list[tuple[Route, Function]]:
 def _request_datum(
     request: web.Request, headers: dict[str, str], parameters: dict[str, str], body: bytes
 ) -> meta.Datum:
+    """Return the request as a function of Python receives it: repeated names are one, empty ones of the query none.
+
+    Source: azure-functions-host, ``GrpcMessageConversionExtensions.cs``; issue 894 of azure-functions-python-worker.
+    """
+    query = {name: ",".join(request.query.getall(name)) for name in request.query}
     return meta.Datum(
         type="http",
         value={
             "method": _text(request.method),
             "url": _text(str(request.url)),
             "headers": {name: _text(value) for name, value in headers.items()},
-            "query": {name: _text(request.query[name]) for name in request.query},
+            "query": {name: _text(value) for name, value in query.items() if value},
             "params": {name: _text(value) for name, value in parameters.items()},
             "body": meta.Datum(type="bytes", value=body),
         },
     )
 
 
+def _home_page() -> web.Response:
+    """Answer for ``/``: by it clients find out that the host is up. Source: the host's ``HomepageMiddleware.cs``."""
+    if os.environ.get(_NO_HOME_PAGE, "").lower() == "true":
+        return web.Response(status=204)
+    text = "<!DOCTYPE html>\n<title>localcloud</title>\n<p>Your Functions app is up and running</p>\n"
+    return web.Response(text=text, content_type="text/html")
+
+
 def _text(value: str) -> meta.Datum:
     return meta.Datum(type="string", value=value)
-
-
-def _response(result: meta.Datum | None) -> web.Response:
-    """Turn the encoded result of a function into an answer; nothing returned is 204."""
-    if result is None:
-        return web.Response(status=204)
-    if result.type != "http":
-        return web.Response(text=result.value)
-    value = result.value
-    response = web.Response(status=int(value["status_code"].value), body=value["body"].value)
-    for name, header in value["headers"].items():
-        response.headers[name] = header.value
-    for cookie in value["cookies"] or ():
-        for morsel in cookie.values():
-            response.headers.add("Set-Cookie", morsel.OutputString())
-    return response

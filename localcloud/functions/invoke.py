@@ -63,8 +63,9 @@ class _Context(func.Context):
 
     @property
     def trace_context(self) -> Any:
-        """No tracing is propagated locally."""
-        return SimpleNamespace(trace_parent="", trace_state="", attributes={})
+        """No tracing is propagated locally; the names in capitals are the worker's older ones."""
+        now = {"trace_parent": "", "trace_state": "", "attributes": {}}
+        return SimpleNamespace(**now, Traceparent="", Tracestate="", Attributes={})
 
     @property
     def retry_context(self) -> Any:
@@ -130,6 +131,8 @@ class Invoker:
 
     def _encoded(self, function: Function, result: Any) -> Any:
         if not function.output:
+            if result is not None:
+                raise RuntimeError(f"function {function.name!r} without a $return binding returned a non-None value")
             return None
         return self._registry.get(function.output).encode(result, expected_type=None)
 

@@ -1,4 +1,5 @@
-"""Route templates of HTTP triggers, as ASP.NET Core matches them: ``items/{id:int?}``, ``{*rest}``; case is ignored.
+"""Route templates of HTTP triggers, as ASP.NET Core matches them: ``items/{id:int?}``, ``{kind=all}``, ``{*rest}``;
+case is ignored.
 
 Source: ASP.NET Core documentation, "Routing", route constraints.
 """
@@ -13,7 +14,7 @@ from urllib.parse import unquote
 from localcloud.functions.host_json import AppError
 
 _GUID = re.compile(r"\{?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}\}?", re.IGNORECASE)
-_PARAMETER = re.compile(r"\{(\*{0,2})(\w+)((?::[^{}:?]+)*)(\?)?\}")
+_PARAMETER = re.compile(r"\{(\*{0,2})(\w+)((?::[^{}:?=]+)*)(\?|=[^{}]*)?\}")
 
 
 def _number(text: str) -> bool:
@@ -52,6 +53,7 @@ class Route:
     rank: tuple[int, ...]
     _pattern: re.Pattern[str]
     _constraints: dict[str, list[str]]
+    _defaults: dict[str, str]
 
     def match(self, path: str) -> dict[str, str] | None:
         """Return the parameters of ``path`` (percent-encoded, no slash at its ends), or None."""
@@ -59,6 +61,7 @@ class Route:
         if found is None:
             return None
         values = {name: unquote(value) for name, value in found.groupdict().items() if value is not None}
+        values = self._defaults | values
         return values if all(self._holds(name, value) for name, value in values.items()) else None
 
     def _holds(self, name: str, value: str) -> bool:
@@ -68,30 +71,37 @@ class Route:
 def parse_route(template: str) -> Route:
     """Parse a template; raises :class:`AppError` for a constraint that is not known."""
     constraints: dict[str, list[str]] = {}
+    defaults: dict[str, str] = {}
     parts, rank = [], []
     for position, segment in enumerate(template.strip("/").split("/")):
-        pattern, weight, optional = _segment(template, segment, constraints)
+        pattern, weight, optional = _segment(template, segment, constraints, defaults)
         slash = "/" if position else ""
         parts.append(f"(?:{slash}{pattern})?" if optional else slash + pattern)
         rank.append(weight)
-    return Route(template, tuple(rank), re.compile("".join(parts), re.IGNORECASE), constraints)
+    return Route(template, tuple(rank), re.compile("".join(parts), re.IGNORECASE), constraints, defaults)
 
 
-def _segment(template: str, segment: str, constraints: dict[str, list[str]]) -> tuple[str, int, bool]:
+def _segment(
+    template: str, segment: str, constraints: dict[str, list[str]], defaults: dict[str, str]
+) -> tuple[str, int, bool]:
     """Return a segment's pattern, its weight (0 literal to 4 catch-all), and whether it may be left out."""
     pattern, weight, optional, end = "", 0, False, 0
     for found in _PARAMETER.finditer(segment):
-        catch_all, name, rules, question = found.groups()
+        catch_all, name, rules, absent = found.groups()
         constraints[name] = [rule for rule in rules.split(":") if rule]
         for rule in constraints[name]:
             _known(template, rule)
         pattern += re.escape(segment[end : found.start()]) + f"(?P<{name}>{'.*' if catch_all else '[^/]+'})"
         end = found.end()
-        optional = optional or bool(question) or bool(catch_all)
+        optional = optional or bool(absent) or bool(catch_all)
+        if absent and absent != "?":
+            defaults[name] = absent[1:]
         weight = max(weight, 4 if catch_all else 2 if constraints[name] else 3)
     rest = segment[end:]
     if "{" in rest or "}" in rest:
-        raise AppError(f"the route '{template}' cannot be read at '{rest}': write {{name}}, {{name:int}} or {{*rest}}")
+        raise AppError(
+            f"the route '{template}' cannot be read at '{rest}': write {{name}}, {{name:int}}, {{name=x}} or {{*rest}}"
+        )
     if weight and (rest or end != len(segment) or not segment.startswith("{")):
         weight = min(weight, 1)
     return pattern + re.escape(rest), weight, optional

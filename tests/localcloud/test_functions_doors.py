@@ -48,12 +48,13 @@ def get(host: RunningHost, path: str, **options: object) -> requests.Response:
 class TestHttp:
     def test_request_and_response(self, host):
         """A function sees method, address, query, route, headers and body; its response comes back as it is."""
-        answer = requests.post(f"{host.url}/API/Echo/a/b%20c?x=1&y=", data="body", headers={"X-Own": "o"}, timeout=60)
+        query = "x=1&y=&z=2&z=3"
+        answer = requests.post(f"{host.url}/API/Echo/a/b%20c?{query}", data="body", headers={"X-Own": "o"}, timeout=60)
         seen = answer.json()
 
         assert (answer.status_code, answer.headers["X-Seen"]) == (201, "yes")
         assert answer.headers["Content-Type"].startswith("application/json")
-        assert (seen["method"], seen["body"], seen["query"]) == ("POST", "body", {"x": "1", "y": ""})
+        assert (seen["method"], seen["body"], seen["query"]) == ("POST", "body", {"x": "1", "z": "2,3"})
         assert seen["route"] == {"rest": "a/b c"}
         assert seen["headers"]["x-own"] == "o"
         assert seen["url"].startswith(f"{host.url}/API/Echo/a/b")
@@ -97,9 +98,56 @@ class TestHttp:
         """function_name names the default route, a parameter called context is the invocation's."""
         assert get(host, "/api/Guarded").text == "Guarded True"
 
+    @pytest.mark.parametrize(
+        ("returned", "status", "text"),
+        [
+            ("no JSON", 200, "no JSON"),
+            ('{"a":[1,{}],"b":"ü"}', 200, '{\n  "a": [\n    1,\n    {}\n  ],\n  "b": "ü"\n}'),
+            ("true", 200, "True"),
+            ("null", 200, ""),
+            ('"quoted"', 200, "quoted"),
+            ("NaN", 200, "NaN"),
+            ('{"Body": {"a": 1}, "statusCode": 201}', 201, '{"a":1}'),
+            ('{"body": "b", "status": "404", "headers": {"x-own": "o"}}', 404, "b"),
+        ],
+    )
+    def test_returned_text(self, host, returned, status, text):
+        """JSON that a function returns as str is written anew; with a body in it, it is taken for a whole answer."""
+        answer = requests.post(f"{host.url}/api/returns_text", data=returned.encode(), timeout=60)
+
+        assert (answer.status_code, answer.text) == (status, text)
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer.headers.get("x-own") == ("o" if "x-own" in returned else None)
+
+    @pytest.mark.parametrize(
+        ("cookie", "written"),
+        [
+            (
+                'a="b c"; Path=/p; SameSite=Lax; Secure; HttpOnly',
+                "a=b%20c; domain=; path=/p; secure; samesite=lax; httponly",
+            ),
+            (
+                "a=1; Domain=x.com; Expires=Thu, 12-Jan-2017 13:55:08 GMT; Max-Age=60",
+                "a=1; expires=Thu, 12 Jan 2017 13:55:08 GMT; max-age=60; domain=x.com; path=",
+            ),
+        ],
+    )
+    def test_cookies(self, host, cookie, written):
+        """Cookies are read and written anew, each in a header of its own; one that cannot be read is 500."""
+        answer = requests.post(f"{host.url}/api/bakes", data=cookie, timeout=60)
+
+        assert answer.raw.headers.getlist("Set-Cookie") == [written, "plain=1; domain=; path="]
+        assert requests.post(f"{host.url}/api/bakes", data="a=1; Expires=soon", timeout=60).status_code == 500
+
+    def test_trace_context(self, host):
+        """The context has the trace's names, old and new."""
+        assert get(host, "/api/traced").text == "<>"
+
     def test_host_status(self, host):
-        """The host answers for its health; unknown webhooks are refused by name."""
+        """The host answers for its health, and with a home page; unknown webhooks are refused by name."""
         assert get(host, "/admin/host/status").json()["state"] == "Running"
+        assert requests.post(f"{host.url}/admin/host/ping", timeout=60).status_code == 200
+        assert (get(host, "/").status_code, get(host, "/").headers["Content-Type"][:9]) == (200, "text/html")
         assert get(host, "/runtime/webhooks/signalr").status_code == 501
 
 
@@ -124,7 +172,8 @@ class TestEasyAuth:
         identity = Identity(Resources.load(APP), Secrets.load(host.state), host.clock)
         token = identity.token("analyst", "api://app")
 
-        assert self.principal(host, Authorization=f"Bearer {token}")[f"{PRINCIPAL}-name"] == "analyst"
+        for name in ("Authorization", "authorization"):
+            assert self.principal(host, **{name: f"Bearer {token}"})[f"{PRINCIPAL}-name"] == "analyst"
         expired = identity.token("analyst", "api://app", lifetime=-1)
         for bad in (expired, token[:-3] + "abc", "nonsense"):
             assert get(host, "/api/echo/x", headers={"Authorization": f"Bearer {bad}"}).status_code == 401
@@ -185,6 +234,10 @@ class TestEventGrid:
         notes = "\n".join(host.noted())
         assert all(f"event {n} " in notes for n in ("b1", "b2", "b3", "b4"))
         assert 'event b1 s {"n": "b1"}' in notes
+
+    def test_returned_value(self, host):
+        """A function without an output that returns something has failed."""
+        assert self.deliver(host, [self.event("v1", "returns")]).status_code == 500
 
     def test_cloud_event(self, host):
         """An object with specversion is a CloudEvent."""

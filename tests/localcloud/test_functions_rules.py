@@ -62,6 +62,8 @@ class TestRoutes:
             ("api/items/{id?}", "api/items", {}),
             ("api/{*rest}", "api/a/b/c", {"rest": "a/b/c"}),
             ("api/{*rest}", "api", {}),
+            ("api/{kind=all}/{n:int=5}", "api", {"kind": "all", "n": "5"}),
+            ("api/{kind=all}/{n:int=5}", "api/x/7", {"kind": "x", "n": "7"}),
             ("api/{a:int}-{b:alpha}", "api/1-x", {"a": "1", "b": "x"}),
             ("{id:guid}", "6f9619ff-8b86-d011-b42d-00c04fc964ff", {"id": "6f9619ff-8b86-d011-b42d-00c04fc964ff"}),
             ("{name:minlength(2):maxlength(3)}", "abc", {"name": "abc"}),

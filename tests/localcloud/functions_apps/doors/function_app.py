@@ -67,6 +67,25 @@ def returns_dict(req: func.HttpRequest):
 
 
 @app.route(auth_level=func.AuthLevel.ANONYMOUS)
+def returns_text(req: func.HttpRequest) -> str:
+    return req.get_body().decode()
+
+
+@app.route(auth_level=func.AuthLevel.ANONYMOUS)
+def bakes(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer with the cookie that was sent, and another."""
+    response = func.HttpResponse("baked")
+    response.headers.add("Set-Cookie", req.get_body().decode())
+    response.headers.add("Set-Cookie", "plain=1")
+    return response
+
+
+@app.route(auth_level=func.AuthLevel.ANONYMOUS)
+def traced(req: func.HttpRequest, context: func.Context) -> str:
+    return f"<{context.trace_context.Traceparent}{context.trace_context.trace_parent}>"
+
+
+@app.route(auth_level=func.AuthLevel.ANONYMOUS)
 def switched_off(req: func.HttpRequest) -> str:
     return "never"
 
@@ -78,10 +97,11 @@ def writes_blob(req: func.HttpRequest, blob: func.Out[str]) -> str:
 
 
 @app.event_grid_trigger(arg_name="event")
-def on_event(event: func.EventGridEvent) -> None:
+def on_event(event: func.EventGridEvent):
     note(f"event {event.id} {event.subject} {json.dumps(event.get_json())}")
     if event.subject == "bad":
         raise RuntimeError("bad event")
+    return "something" if event.subject == "returns" else None
 
 
 @app.event_grid_trigger(arg_name="event")
