@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,13 @@ Pids = Callable[[Point], list[int]]
 
 @dataclass(frozen=True)
 class Struck:
-    """A rule that strikes a point: its number, and which match of it this is."""
+    """A rule that strikes a point: its number, which match of it this is, and when, by the cloud's clock."""
 
     number: int
     rule: Rule
     match: int
     point: Point
+    when: datetime
 
 
 class Faults:
@@ -163,7 +164,7 @@ class Faults:
                 continue
             match = self.ledger.match(number)
             if rule.kind != "full" and rule.strikes(match, self.ledger.counts(number)[1], self.seed):
-                struck = Struck(number, rule, match, point)
+                struck = Struck(number, rule, match, point, self._now())
                 self._note(struck)
                 yield struck
 
@@ -182,7 +183,7 @@ class Faults:
     def refused(self, number: int, store: str) -> None:
         """Note that a store could not grow because of a rule."""
         if number in self.rules:
-            self._note(Struck(number, self.rules[number], 0, _write(store)))
+            self._note(Struck(number, self.rules[number], 0, _write(store), self._now()))
 
     async def _act(self, phase: str, point: Point) -> dict[str, Any] | None:
         for struck in self.strikes(phase, point):
@@ -256,8 +257,11 @@ class Faults:
             raise FaultError(f"no store is called {rule.name}; there are {', '.join(STORES)}")
 
     async def _sleep(self, struck: Struck, delay: float | str) -> bool:
-        """Wait so long (a text: by the cloud's clock); False when the rule was switched off meanwhile."""
-        wait = asyncio.create_task(self._wait(delay))
+        """Wait so long (a text: by the cloud's clock); False when the rule was switched off meanwhile.
+
+        The cloud's clock may be moved as soon as the strike is told of, so the time counts from then.
+        """
+        wait = asyncio.create_task(self._wait(delay, struck.when))
         try:
             while not wait.done() and struck.number in self.rules:
                 switched = asyncio.create_task(self._switched.wait())
@@ -267,9 +271,9 @@ class Faults:
             wait.cancel()
         return struck.number in self.rules
 
-    async def _wait(self, delay: float | str) -> None:
+    async def _wait(self, delay: float | str, since: datetime) -> None:
         if isinstance(delay, str) and self._clock is not None:
-            await self._clock.sleep(parse_duration(delay))
+            await self._clock.sleep_until(since + timedelta(seconds=parse_duration(delay)))
         else:
             await asyncio.sleep(parse_duration(delay) if isinstance(delay, str) else delay)
 
@@ -282,7 +286,7 @@ class Faults:
         number, rule, point = struck.number, struck.rule, struck.point
         log.warning("fault %d (seed %d) %s %s: %s", number, self.seed, rule.phase, point, rule.action)
         facts = {"fault": number, "seed": self.seed, "match": struck.match, "phase": rule.phase, **asdict(point)}
-        when = self._now().isoformat(timespec="milliseconds")
+        when = struck.when.isoformat(timespec="milliseconds")
         self.ledger.note(number, {"when": when, **facts, "action": rule.action})
 
     def _now(self) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -234,7 +235,8 @@ def test_an_instance_ended_from_outside(scene: Scene, purge: bool) -> None:
         if purge:
             assert scene.durable("DELETE", f"{run}-a1")[0] == 200
     scene.calm()
-    eventually(lambda: all(ended(scene.job_states(run)) for run in runs.values()))
+    submitted = [runs[day] for day, (_, jobs, _) in zip(days, STAGES.values(), strict=True) if jobs == ["a1"]]
+    eventually(lambda: all(scene.job_states(run) == {f"{run}-a1": "Completed"} for run in submitted))
 
     scene.advance(12 * HOURS)
 
@@ -259,11 +261,15 @@ def asleep(scene: Scene, model: str, all_: dict[str, list[dict[str, Any]]], wher
 
 
 def put_to_sleep(scene: Scene, model: str, day: str, place: dict[str, Any]) -> None:
-    """Let the owner of a period's run fall asleep at a place."""
+    """Let the owner of a period's run fall asleep at a place, until the clock is moved by an hour or more.
+
+    A request whose client has waited a minute for it is sent again: it falls asleep again.
+    """
     if place.get("service") == "functions":
         scene.fault(ASLEEP, **place, times=1, caller=f"{model}--{day}--*")
     else:
-        scene.disturb(model, day, place, ASLEEP)
+        until = (scene.now() + timedelta(minutes=30)).isoformat()
+        scene.disturb(model, day, {**place, "times": None, "until": until}, ASLEEP)
 
 
 def ended(states: dict[str, str]) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.flows.browser import BROWSER, Browser
 from tests.flows.yard import SAYING_MODEL, Yard
-from tests.running import eventually
+from tests.running import PATIENCE, eventually
 
 DAY, BROKEN = "2024-03-30", "2024-03-31"
 NASTY = "<script>document.title = 'owned'</script>"
@@ -31,7 +31,14 @@ def model(shared_yard: Yard) -> str:
     shared_yard.published(name, DAY)
     shared_yard.land(f"{name}/{BROKEN}", {"<img src=x>.txt": "fail"})
     shared_yard.ended(name, BROKEN, "failed")
+    eventually(lambda: shown(shared_yard, name) == {DAY: "succeeded", BROKEN: "failed"})
     return name
+
+
+def shown(yard: Yard, model: str) -> dict[str, str]:
+    """The states of a model's newest periods on the board, which is written after their records."""
+    [row] = [one for one in yard.get("board?periods=2")["models"] if one["model"] == model]
+    return {cell["period"]: cell["state"] for cell in row["periods"]}
 
 
 #: Writes its output, unless an input tells it to fail.
@@ -50,7 +57,7 @@ def seen(yard: Yard, path: str) -> str:
     assert BROWSER
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
     address = f"{yard.cloud.endpoints.functions}/{path}"
-    document = subprocess.run([*command, address], capture_output=True, text=True, check=True, timeout=90).stdout
+    document = subprocess.run([*command, address], capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
     assert not re.search(r"<script(?! type=\"module\" src=\"/dashboard/assets/live.js\">)|<img|<b>|<i>", document)
     assert "<title>owned" not in document
     return document
@@ -115,7 +122,7 @@ def test_now_tells_what_needs_a_person_and_what_runs(yard: Yard, model: str) -> 
     told = post(yard, "acknowledge_by_key", idempotency_key="ack-1", key=incident["key"], reason="I call the owner")
 
     assert told == (303, "/dashboard/incidents?done=acknowledge_by_key")
-    seen_now = yard.get("overview")
+    seen_now = eventually(lambda: (o := yard.get("overview")) and active in [one["run"] for one in o["running"]] and o)
     assert not seen_now["reconcile_stale"]
     [incident] = [one for one in seen_now["incidents"] if one["key"] == incident["key"]]
     assert incident["acknowledged"]["by"] == "developer"

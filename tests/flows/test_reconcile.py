@@ -134,7 +134,7 @@ def test_a_damaged_memory_is_forgotten_and_written_anew(lone_yard: Yard) -> None
     model, control = yard.a_model("forgetful"), yard.lake("app", "control")
     yard.reconciled()
     for damaged in (b"{", b"[]", b'{"schema": 2, "asks": 7}', b'{"schema": 1}'):
-        put(control, "listings/current.json", damaged)
+        yard.put_record("listings/current.json", damaged)
         yard.reconciled()
 
     yard.land(f"{model}/{DAY}", {"a.txt": "one"})
@@ -154,7 +154,7 @@ def test_what_a_withdrawn_model_has_left_behind_is_tended(lone_yard: Yard) -> No
     pointer = json.loads(read(control, "catalog/current.json"))
     left = {name: entry for name, entry in pointer["models"].items() if name != model}
     pointer |= {"generation": pointer["generation"] + 1, "models": left}
-    put(control, "catalog/current.json", json.dumps(pointer).encode())
+    yard.put_record("catalog/current.json", json.dumps(pointer).encode())
     yard.reconciled()
     marker = f"{model}/{DAY}/{first['run']}/{{}}-1/_SUCCESS"
     read(models, marker.format("outputs"))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.storage.blob import BlobClient
 from azure.storage.filedatalake import DataLakeServiceClient, FileSystemClient
 from typer.testing import CliRunner
 
@@ -125,6 +126,12 @@ class Yard:
         if marker is not None:
             put(landing, f"{folder}/{marker}", b"")
 
+    def put_record(self, path: str, content: bytes, metadata: Mapping[str, str] | None = None) -> None:
+        """Write a blob of the control filesystem as the app does, in one request: nobody's write comes between."""
+        url = f"{self.cloud.endpoints.storage_tls}/control/{path}"
+        blob = BlobClient.from_blob_url(url, credential=self.cloud.credential("app"))
+        blob.upload_blob(content, overwrite=True, metadata=dict(metadata or {}))
+
     # Disturbances
 
     def fault(self, action: Mapping[str, Any], **where: Any) -> None:
@@ -133,8 +140,11 @@ class Yard:
 
     @contextmanager
     def held_up(self, **where: Any) -> Iterator[None]:
-        """Within the block a request waits before its effect (see `fault`), once; all faults end with the block."""
-        self.fault({"delay": 600}, times=1, **where)
+        """Within the block such requests wait before their effect (see `fault`); all faults end with the block.
+
+        Not the first one alone: a client that waits too long sends it again.
+        """
+        self.fault({"delay": 600}, **where)
         yield
         self.calm()
 

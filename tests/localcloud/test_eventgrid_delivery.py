@@ -159,7 +159,8 @@ class TestFunctions:
         """Hold keeps, release delivers."""
         cloud.control.post("/events", {"hold": True})
         lake(cloud).get_file_system_client("landing").get_file_client("held.csv").upload_data(b"1", overwrite=True)
-        assert cloud.events()["landed"]["waiting"] == 1
+        eventually(lambda: cloud.events()["landed"]["waiting"] == 1)  # those before it have been settled
+        assert not [one for one in seen(cloud) if one["subject"].endswith("held.csv")]
         cloud.control.post("/events", {"hold": False})
         eventually(lambda: [one for one in seen(cloud) if one["subject"].endswith("held.csv")])
 
@@ -181,11 +182,12 @@ class TestFunctions:
         cloud = start_cloud(events_app)
         lake(cloud).get_file_system_client("landing").get_file_client("again.csv").upload_data(b"1", overwrite=True)
         eventually(lambda: cloud.events()["landed"].get("failed_tries") == 1)
+        cloud.advance("-1h")  # however slow the start is, the ten seconds are not over by then
         cloud.kill()
         refuse.unlink()
         cloud.start()
         assert seen(cloud) == []
-        cloud.advance("15s")
+        cloud.advance("1h15s")
         eventually(lambda: [one for one in seen(cloud) if one["subject"].endswith("again.csv")])
         eventually(lambda: cloud.events()["landed"].get("delivered") == 1)
         assert "waiting" not in cloud.events()["landed"]
@@ -197,7 +199,8 @@ class TestTopics:
     def test_an_event_reaches_a_queue(self, cloud: LocalCloud) -> None:
         """As one JSON object in base64, in the subscription's schema."""
         publisher(cloud).send([news("News.Queued"), news("News.Clouded"), news("News.Unwanted")])
-        found = eventually(lambda: [*found, *messages(cloud)] if (found := messages(cloud)) else [])
+        found: list[dict[str, Any]] = []
+        eventually(lambda: found.extend(messages(cloud)) or len(found) == 2)
         by_kind = {one.get("eventType") or one["type"]: one for one in found}
         assert set(by_kind) == {"News.Queued", "News.Clouded"}
         assert by_kind["News.Queued"]["topic"].endswith("/providers/Microsoft.EventGrid/topics/news")
@@ -245,7 +248,7 @@ class TestTopics:
         publisher(cloud).send(EventGridEvent("s", "News.Queued", "x" * 70_000, "1"))
         publisher(cloud).send(news("News.Queued", "after"))
         assert eventually(lambda: [one["subject"] for one in messages(cloud)]) == ["after"]
-        assert cloud.events()["queued"]["dropped"] == 1
+        eventually(lambda: cloud.events()["queued"].get("dropped") == 1)
 
     def test_events_into_a_channel_are_refused_by_name(self, cloud: LocalCloud) -> None:
         """Only partner namespaces have channels."""
@@ -293,7 +296,7 @@ class TestWebhooks:
 
     def test_an_event_that_has_outlived_its_time_is_not_tried_again(self, hooked: LocalCloud, webhook: Webhook) -> None:
         """However far the clock is moved at once: 24 hours after it was published it is a dead letter."""
-        webhook.status = 500
+        webhook.status = 404  # the next try is minutes away, not seconds
         publisher(hooked).send(news("News.Hooked"))
         eventually(lambda: hooked.events()["hooked"].get("failed_tries") == 1)
         hooked.advance("24h")

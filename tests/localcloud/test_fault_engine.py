@@ -44,9 +44,9 @@ class TestWorkers:
         disturbed.begin("steps", "late")
         eventually(lambda: disturbed.fired() == [1])
         assert disturbed.instance("late")["runtimeStatus"] == "Running"
-        disturbed.cloud.advance("59m")
+        disturbed.cloud.advance("30m")
         assert disturbed.instance("late")["runtimeStatus"] == "Running"
-        disturbed.cloud.advance("2m")
+        disturbed.cloud.advance("30m")
         assert disturbed.ended("late")["runtimeStatus"] == "Completed"
         assert noted(disturbed, "late") == sorted(STEPS)
 

@@ -53,8 +53,10 @@ class TestJobs:
     def test_its_command_is_ended(self, disturbed: Disturbed, kind: str, told: str, tmp_path: Path) -> None:
         """WT-6: as by the machine's memory killer, or as by a node that is given back: with a grace to say so."""
         disturbed.fault({kind: "job"}, service="storage", operation="GetBlobProperties", name="landing/now")
+        disturbed.fault({"delay": 0}, operation="JobCommand", phase="after", name=f"ended-by-{kind}")
         self.patient(disturbed, f"ended-by-{kind}", tmp_path)
         eventually((tmp_path / "gate.up").exists)
+        eventually(lambda: disturbed.fired() == [0, 1])  # the cloud knows the command's process
         disturbed.lake().get_file_client("now").exists()
         eventually(lambda: disturbed.job(f"ended-by-{kind}") == "Failed")
         assert told in disturbed.error_of(f"ended-by-{kind}")["message"]
@@ -66,6 +68,7 @@ class TestJobs:
         disturbed.fault({"crash": "job", "delay": "1h"}, operation="JobCommand", phase="after", name="tree")
         disturbed.submit("tree", f"(setsid sleep 600 & echo $! >> {pids}); sleep 600 & echo $! >> {pids}; wait")
         eventually(lambda: len(pids.read_text().splitlines()) == 2)
+        eventually(lambda: disturbed.fired() == [1])
         disturbed.cloud.advance("1h")
         eventually(lambda: disturbed.job("tree") == "Failed")
         numbers = [int(line) for line in pids.read_text().split()]
@@ -222,12 +225,11 @@ class TestHost:
         assert second.returncode == 3
         assert f"belongs to a running cloud (process {first.pid})" in told.decode()
         first.kill()
+        first.wait()
         ready.unlink()
         third = start()
         eventually(ready.exists)
-        first.wait()
-        for one in (first, third):
-            one.send_signal(signal.SIGTERM)
+        third.send_signal(signal.SIGTERM)
         assert third.wait(PATIENCE) == 0
 
 

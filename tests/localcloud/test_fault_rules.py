@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud.altered import corrupted
+from localcloud.clock import Clock
 from localcloud.eventgrid.switches import Switches
 from localcloud.faults.ledger import Ledger
 from localcloud.faults.points import INNER, MESSAGES, STEPS, Point, kinds_at
@@ -225,6 +226,21 @@ class TestFaults:
                 return await asked
 
         assert asyncio.run(scene()) is None
+
+    def test_a_delay_counts_from_its_strike(self, tmp_path: Path) -> None:
+        """Who saw it strike may move the clock, however late the process that was struck gets to its waiting."""
+
+        async def scene() -> None:
+            clock = Clock(tmp_path / "clock")
+            faults = Faults(clock=clock)
+            faults.add(rule({"delay": "1h"}))
+            [struck] = faults.strikes("before", PUT)
+            assert faults.documents()[0]["fired"] == 1
+            clock.advance(3600)
+            async with asyncio.timeout(60):
+                await faults.carry_out(struck)
+
+        asyncio.run(scene())
 
     def test_the_slot_s_points_are_its_own(self, tmp_path: Path) -> None:
         """In its process `functions` means the other host."""

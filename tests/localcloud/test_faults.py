@@ -20,7 +20,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.filedatalake import DataLakeServiceClient
 
 from tests.localcloud.test_cloud import ALONE, StartCloud, host_pid, is_alive
-from tests.running import LocalCloud, eventually
+from tests.running import PATIENCE, LocalCloud, eventually
 
 
 class TestFaults:
@@ -80,7 +80,7 @@ class TestFaults:
             eventually(lambda: cloud.control.get("/faults")["rules"][0]["fired"])
             assert not asked.done()
             cloud.control.delete("/faults")
-            assert asked.result(10)
+            assert asked.result(PATIENCE)
 
     def test_a_request_that_is_applied_twice(self, cloud: LocalCloud) -> None:
         """As a proxy that sends again: the second one meets the first one's effect."""

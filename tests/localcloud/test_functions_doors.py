@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -257,6 +258,11 @@ class TestEventGrid:
 
 
 class TestTimers:
+    @pytest.fixture(autouse=True)
+    def _noon(self, own_host):
+        """The clock is half an hour away from the next occurrence when the test begins."""
+        own_host.clock.set(datetime(2026, 1, 1, 12, tzinfo=UTC))
+
     def test_schedule(self, own_host):
         """Occurrences come when the clock says so, one at a time; the status of the schedule is handed over."""
         own_host.start()
@@ -273,6 +279,8 @@ class TestTimers:
     def test_past_due(self, own_host):
         """An occurrence missed while the host was down is made up for once, as past due."""
         own_host.start()
+        own_host.wait_for_note("at_start past_due=False")
+        eventually(lambda: own_host.stored("SELECT next FROM schedules WHERE name = 'hourly'"))
         own_host.kill()
         own_host.clock.advance(10 * 3600)
         own_host.start()
