@@ -153,11 +153,12 @@ def test_what_survived_is_ended_before_the_job_runs_again(doomed: Doomed, tmp_pa
 
 def test_half_written_outputs_are_emptied(doomed: Doomed, tmp_path: Path) -> None:
     """A job that was interrupted while its outputs were being written leaves only what its second execution wrote."""
-    first = "cd ${{outputs.y}}; for n in $(seq 3000); do echo > old-$n; done"
+    files = 10_000  # so many that the kill comes long before the last
+    first = f"cd ${{{{outputs.y}}}}; for n in $(seq {files}); do echo > old-$n; done"
     submit(doomed.request, "halfway", once(tmp_path / "marker", first, "echo > ${{outputs.y}}/new"))
     eventually(lambda: uploaded(tmp_path))
     doomed.kill()
-    assert 0 < uploaded(tmp_path) < 3000
+    assert 0 < uploaded(tmp_path) < files
 
     with served(tmp_path) as cloud:
         eventually(lambda: status(cloud, "halfway") == "Completed")

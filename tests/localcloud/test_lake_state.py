@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from localcloud.lake.target import Place
 from localcloud.lake.volume import Act
 from tests.localcloud import lake_account
 from tests.localcloud.lake_account import Account, served
+from tests.running import PATIENCE, eventually
 
 
 @contextmanager
@@ -82,10 +82,7 @@ def test_bytes_without_a_path_are_collected(tmp_path: Path) -> None:
         for number in range(10):
             container.upload_blob(f"d/{number}", b"x")
         account.dfs().get_file_system_client("bytes").delete_directory("d")
-        deadline = time.monotonic() + 10
-        while parts(account) > 1 and time.monotonic() < deadline:
-            account.do(lambda: None)
-        assert parts(account) == 1
+        eventually(lambda: parts(account) == 1)
     (tmp_path / "content" / "ab").mkdir(exist_ok=True)
     (tmp_path / "content" / "ab" / "half-received").write_bytes(b"lost")
     with served(tmp_path) as account:
@@ -101,7 +98,7 @@ def test_others_are_served_while_a_service_uploads(tmp_path: Path) -> None:
         upload = account.start_task(account.lake.upload_file(SUPERUSER, "models", "out/f", source))
         assert not account.dfs().get_file_client("models", "out/f").exists()
         source.write_bytes(b"abc")
-        upload.result(10)
+        upload.result(PATIENCE)
         assert account.dfs().get_file_client("models", "out/f").download_file().readall() == b"abc"
 
 
