@@ -6,17 +6,21 @@ from tests.faults.scene import Scene
 from tests.flows.backfills import REASON, a_quiet_model, day, ended, periods, planned, said
 from tests.running import eventually
 
-#: A job that takes long enough to be met while it runs.
-SLOW = """
+#: A job that is met while it runs: what it reads is a number, and those below 4 wait until the gate is there.
+WAITS = """
 import pathlib, sys, time
-time.sleep(1)
+number = int(next(pathlib.Path(sys.argv[1]).rglob("a.txt")).read_text())
+while number < 4 and not pathlib.Path(GATE).exists():
+    time.sleep(0.1)
 (pathlib.Path(sys.argv[2]) / "all.txt").write_text("done")
 """
 
 
 def test_killed_and_paused_it_goes_on_where_it_was_and_runs_each_period_once(scene: Scene) -> None:
     """BF-2: killed after a run is asked for, killed while paused, and goes on when it is resumed."""
-    model = a_quiet_model(scene, "killed", {number: str(number) for number in range(1, 6)}, job=SLOW)
+    gate = scene.models / "backfill-gate"
+    job, texts = WAITS.replace("GATE", repr(str(gate))), {number: str(number) for number in range(1, 6)}
+    model = a_quiet_model(scene, "killed", texts, job=job, timeout=7200)
     backfill = planned(scene, model, 5, parallel=2, order="newest")["backfill"]
     name = f"control/periods/{model}/{day(4)}.json"
     scene.fault({"crash": True}, operation="PutBlob", name=name, phase="after", times=1)
@@ -27,6 +31,7 @@ def test_killed_and_paused_it_goes_on_where_it_was_and_runs_each_period_once(sce
     eventually(lambda: scene.get(f"backfills/{backfill}")["counts"].get("published"))
     assert said(scene, backfill, "pause")[0] == 202
     scene.cloud.kill()
+    gate.touch()
     scene.cloud.start()
     eventually(lambda: not {"active", "starting"} & set(scene.get(f"backfills/{backfill}")["counts"]))
     before = scene.get(f"backfills/{backfill}")

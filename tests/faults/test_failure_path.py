@@ -34,7 +34,7 @@ def test_a_job_that_fails(scene: Scene, model: str) -> None:
 
     assert scene.job_states(again["run"]) == {f"{again['run']}-a1": "Failed", f"{again['run']}-a2": "Failed"}
     assert {n: end["state"] for n, end in scene.ends(again["run"]).items()} == {1: "failed", 2: "failed"}
-    assert scene.instance(f"{again['run']}-a2")["runtimeStatus"] == "Failed"
+    eventually(lambda: scene.instance(f"{again['run']}-a2")["runtimeStatus"] == "Failed")
     told = [scene.instance(f"{again['run']}-a{n}", "showHistory=true&showHistoryOutput=true") for n in (1, 2)]
     assert CANARY not in str((again, scene.ends(again["run"]), scene.sink.last(model), told, log(scene)))
     nothing_is_seen(scene, again["run"])
