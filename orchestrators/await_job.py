@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Step, StepFailed, step
+from orchestrators.steps import WAITS, Step, StepFailed, pause, step
 
 bp = df.Blueprint()
 
@@ -19,13 +19,18 @@ def await_job(context: df.DurableOrchestrationContext) -> Step:
     """Read the job and the wishes; unless it ended, wait for an event or the next look, and begin anew.
 
     `clocks` (what the limits are counted from) passes from look to look. Ends with the job completed, or with the
-    failure: it failed, was canceled, or passed the limit of being queued, prepared, run or unknown.
+    failure: it failed, was canceled, or passed the limit of being queued, prepared, run or unknown. What fails for a
+    while is the lake, which is no failure of the job: it is waited for, and whoever took the claim meanwhile has it.
     """
     ask = context.get_input()
     try:
         look = yield from step(context, "read_job", ask)
     except StepFailed as error:
-        return {"failure": error.failure, "step": "await_job"}
+        if not error.failure["transient"]:
+            return {"failure": error.failure, "step": "await_job"}
+        yield pause(context, WAITS[-1])
+        context.continue_as_new(ask)
+        return None
     if look["ended"]:
         return {"result": look}
     woken = context.wait_for_external_event(WAKE)

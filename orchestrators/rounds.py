@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import azure.durable_functions as df
 
-from orchestrators.steps import LONGEST_WAIT, ROUND, Step, StepFailed, fan_out, step
+from orchestrators.steps import ROUND, Step, StepFailed, fan_out, pause, step
 
 #: The waits after rounds that failed for passing reasons, in seconds; after as many in a row the work is given up.
 WAITS = (2, 10, 30, 120, 300, 300)
@@ -46,6 +45,6 @@ def _round(context: df.DurableOrchestrationContext, each: str, ask: dict[str, An
     if ask["failures"] >= len(WAITS):
         raise StepFailed(each, failures[0])
     wait = max([WAITS[ask["failures"]], *(failure.get("retry_after") or 0 for failure in failures)])
-    yield context.create_timer(context.current_utc_datetime + timedelta(seconds=min(wait, LONGEST_WAIT)))
+    yield pause(context, wait)
     again = [batch for batch, answer in zip(batches, answers, strict=True) if "failure" in answer]
     return again + ask["todo"][ROUND:], ask["failures"] + 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Step, StepFailed, step, story
+from orchestrators.steps import WAITS, Step, StepFailed, step, story
 from slipway.run import job_name
 
 bp = df.Blueprint()
@@ -33,9 +33,12 @@ def run_model(context: df.DurableOrchestrationContext) -> Step:
         yield from step(context, "grant_readers", run)
         yield from step(context, "publish_outputs", run)
     except StepFailed as error:
-        judged = yield from whatever_happens(step(context, "judge_failure", {**run, "failure": error.failure}))
+        # What has not passed within the step's own waits is no outage if the lake can be asked at once. If it cannot,
+        # nothing failed but for that: nobody is told, and the claim's deadline hands the run on.
+        waits = () if error.failure["transient"] else WAITS
+        judged = yield from whatever_happens(step(context, "judge_failure", {**run, "failure": error.failure}, waits))
         if judged is None:
-            raise  # a lake that cannot be asked can be told nothing: the claim's deadline hands the run on
+            raise
         ending = judged["ending"]
         if ending == "delivering":
             yield from step(context, "publish_outputs", run)

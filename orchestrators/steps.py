@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from datetime import timedelta
 from typing import Any
+from zlib import crc32
 
 import azure.durable_functions as df
 
@@ -21,6 +22,8 @@ Step = Generator[Any, Any, Any]
 WAITS = (1, 4, 15, 60, 240, 300, 300)
 #: The longest wait a service's Retry-After is honoured for, in seconds.
 LONGEST_WAIT = 900
+#: The waits, in seconds, that are spread: in shorter ones nothing gathers.
+SPREAD_FROM = 60
 #: How long a singleton gathers further wake-ups before it looks again, or ends.
 SETTLE = timedelta(seconds=2)
 #: How many plain activities a fan-out has under way at once.
@@ -47,9 +50,18 @@ def step(
             return answer["result"]
         if not failure["transient"] or wait is None:
             raise StepFailed(activity, failure)
-        seconds = min(max(wait, failure.get("retry_after") or 0), LONGEST_WAIT)
-        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=seconds))
+        yield pause(context, max(wait, failure.get("retry_after") or 0))
     raise AssertionError("the last try returns or raises")
+
+
+def pause(context: df.DurableOrchestrationContext, seconds: float) -> Any:
+    """A timer for a wait before another try, of LONGEST_WAIT at most.
+
+    From a minute on it takes up to a fifth longer, by the instance's id: what failed together comes back one by one.
+    """
+    if seconds >= SPREAD_FROM:
+        seconds += round(seconds / 5 * (crc32(context.instance_id.encode()) % 1000) / 1000)
+    return context.create_timer(context.current_utc_datetime + timedelta(seconds=min(seconds, LONGEST_WAIT)))
 
 
 def settled(context: df.DurableOrchestrationContext, woken: Any) -> Step:

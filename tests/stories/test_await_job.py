@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrators.await_job import await_job
+from orchestrators.steps import WAITS
 from tests.stories.drive import Told, done, drive, failed
 
 ASK = {"run": "r", "attempt": 1, "token": "t"}
@@ -63,6 +64,15 @@ def test_whatever_ends_the_waiting_badly_is_answered_as_a_value(code: str) -> No
 
     assert told.raised is None
     assert told.result == {**failed(code), "step": "await_job"}
+
+
+def test_a_lake_that_is_away_for_hours_ends_no_job() -> None:
+    """SG-7: whatever it takes, in short generations; what the limits are counted from is kept."""
+    told = wait(a_look(300), *[failed("unavailable", transient=True)] * 40, ENDED)
+
+    assert told.result["result"]["ended"] is True
+    assert max(map(len, told.generations)) == 2 * (len(WAITS) + 1)
+    assert {tuple(ask["clocks"]) for ask in told.asked("read_job")[1:]} == {("phase",)}
 
 
 def test_a_job_of_days_has_short_generations() -> None:

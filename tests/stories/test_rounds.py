@@ -118,7 +118,7 @@ def test_progress_gives_the_full_patience_back() -> None:
 
     told = stage(last + 1, copy_batch=fails({0: patience, last: patience}))
 
-    assert told.calls.count(f"wait {WAITS[-1]} s") >= 2
+    assert sum(call.startswith("wait") for call in told.calls) == 2 * len(WAITS)
     assert told.result == {"result": {"files": 9}}
 
 

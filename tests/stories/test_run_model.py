@@ -27,13 +27,14 @@ BADLY = ["open_incident", "end_job", "withdraw_rights", "record_run", "finish_ru
 TAKEN_OVER = ["seal_outputs", "verify_outputs", "grant_readers", "publish_outputs", *AFTER_PUBLISHING]
 
 #: What everybody answers when all goes well.
+FAILED = done(ending="failed")
 ALL_WELL: Script = {
     **{name: done() for name in [*WELL, "open_incident"]},
     "claim_run": done(won=True),
     "end_job": done(ended=True),
     "withdraw_rights": done(),
     "inherit_job": done(alive=[], took_over=False, job=None),
-    "judge_failure": done(ending="failed"),
+    "judge_failure": FAILED,
 }
 
 
@@ -123,6 +124,30 @@ def test_a_failed_job_is_told_with_its_kind_and_step() -> None:
         [ask] = told.asked(call)
         assert (ask["state"], ask["step"], ask["failure"]["kind"]) == ("failed", "read_job", "model")
     assert told.asked("finish_run")[0]["orphaned"] is False
+
+
+def test_an_outage_of_the_lake_that_outlasts_a_step_fails_no_run() -> None:
+    """SG-7: it cannot be asked either; nobody is told, no job is ended, and the claim's deadline hands the run on."""
+    away = failed("unavailable", transient=True)
+
+    told = tell({"stage_inputs": away | {"step": "copy_batch"}, "judge_failure": away})
+
+    assert told.calls == [*up_to("stage_inputs"), "judge_failure"]
+    assert isinstance(told.raised, StepFailed)
+
+
+def test_what_fails_for_long_while_the_lake_answers_is_a_failure() -> None:
+    """SB-5: the lake settles it at once, and people are told."""
+    told = tell({"submit_job": failed("unavailable", transient=True)})
+
+    assert told.calls[-len(BADLY) - 1 :] == ["judge_failure", *BADLY]
+
+
+def test_a_lake_that_is_away_for_a_moment_hides_no_failure() -> None:
+    """What is final is judged as soon as the lake can be asked."""
+    told = tell({"await_job": failed("job-failed"), "judge_failure": [failed("unavailable", transient=True), FAILED]})
+
+    assert told.calls == [*up_to("await_job"), "judge_failure", f"wait {WAITS[0]} s", "judge_failure", *BADLY]
 
 
 def test_a_canceled_run_ends_its_job_and_calls_nobody() -> None:
