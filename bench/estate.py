@@ -76,7 +76,7 @@ class Estate:
             yield paths.catalog_definition(one.name, VERSION), catalog.definition_record(one, one.job, self.now), {}
             released[one.name] = VERSION
             yield from self._periods(one)
-        pointer = catalog.released(None, released, self.now - timedelta(days=self.days))
+        pointer = catalog.released(None, released, 0, self.now - timedelta(days=self.days))
         assert pointer is not None
         yield paths.catalog_pointer(), pointer, {}
         for shard, models in self._board.items():

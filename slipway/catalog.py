@@ -140,11 +140,20 @@ def definition_record(definition: Definition, job: Mapping[str, Any], at: dateti
     }
 
 
-def released(current: Mapping[str, Any] | None, versions: Mapping[str, str], at: datetime) -> dict[str, Any] | None:
+class Overtaken(Exception):
+    """Another release came first: what was judged against the catalog before it has to be judged again."""
+
+
+def released(
+    current: Mapping[str, Any] | None, versions: Mapping[str, str], judged: int, at: datetime
+) -> dict[str, Any] | None:
     """Return the pointer with these models at these versions, all at once; None if it says so already.
 
     Models that are not named stay as they are. `first_released_at` is kept for ever: a model's periods count from it.
+    `judged` is the generation against which the models were found to fit. Raises Overtaken unless it is the present.
     """
+    if (generation := (current or {}).get("generation", 0)) != judged:
+        raise Overtaken(f"the catalog is at generation {generation}, and not at {judged} any more")
     models = dict((current or {}).get("models", {}))
     moved = {name: version for name, version in versions.items() if models.get(name, {}).get("version") != version}
     if not moved:
@@ -153,7 +162,7 @@ def released(current: Mapping[str, Any] | None, versions: Mapping[str, str], at:
     for name, version in moved.items():
         first = models.get(name, {}).get("first_released_at", now)
         models[name] = {"version": version, "released_at": now, "first_released_at": first}
-    return {"generation": (current or {}).get("generation", 0) + 1, "models": dict(sorted(models.items()))}
+    return {"generation": generation + 1, "models": dict(sorted(models.items()))}
 
 
 #: Of a model in the pointer: its version, released at, first released at.

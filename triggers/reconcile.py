@@ -48,8 +48,8 @@ log = logging.getLogger("slipway")
 MODEL_SECONDS, MODEL_FAILURES = 60.0, 3
 #: How long one question may take, in seconds: two looks at 200,000 files take minutes.
 QUESTION_SECONDS = 300.0
-#: How long a whole pass may take, in seconds: well below the function's own limit.
-PASS_SECONDS = 600.0
+#: How long a pass goes on asking, in seconds. With its last question it ends well before its heartbeat counts as stale.
+PASS_SECONDS = 300.0
 #: How many decisions in a row a pass carries out for one period.
 MOST_DECISIONS = 4
 #: How long a question may fail for reasons that may pass by themselves, before a person is called.

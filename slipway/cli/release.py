@@ -108,9 +108,23 @@ def release_models(root: Path, names: list[str], *, dry_run: bool, step: Step) -
             step(f"registering {definition.name} {definition.version}")
             _store(control, assets, definition, root / definition.name)
         step("moving the catalog's pointer")
-        versions = {definition.name: definition.version for definition in moved}
-        control.update(paths.catalog_pointer(), lambda seen, now: catalog.released(seen, versions, now))
+        _move(control, current, definitions, moved, given)
     return outcomes
+
+
+def _move(
+    control: Store, current: Catalog, definitions: list[Definition], moved: list[Definition], given: Settings
+) -> None:
+    """Move the catalog's pointer; where others released meanwhile, only if all still fit with what they released."""
+    versions = {definition.name: definition.version for definition in moved}
+    while True:
+        judged = current.generation
+        try:
+            control.update(paths.catalog_pointer(), lambda seen, now: catalog.released(seen, versions, judged, now))  # noqa: B023
+            return
+        except catalog.Overtaken:
+            current = catalog.load(control)
+            check_for_release(definitions, current, given)
 
 
 def check_for_release(definitions: Iterable[Definition], current: Catalog, given: Settings) -> None:

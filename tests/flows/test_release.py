@@ -14,6 +14,8 @@ from slipway import catalog, paths
 from slipway.azure.lake import lake
 from slipway.cli import app
 from slipway.cli.exits import Exit
+from slipway.cli.release import release_models
+from slipway.problems import DefinitionError
 from tests.flows.conftest import ActAs
 from tests.running import PROJECT
 
@@ -177,26 +179,54 @@ def test_a_reader_nobody_knows_here_is_a_problem(root: Path, act_as: ActAs, monk
     assert (problem["line"], "planning" in problem["rule"]) == (4, True)
 
 
+def a_reader(root: Path, name: str, producer: str) -> None:
+    """Write the folder of a model that reads another one's counts."""
+    text = MODEL_FILE.replace(
+        'path: "landing/rows/{period:%Y-%m-%d}/", complete: {files: 1}', f"from: {producer}/counts"
+    )
+    (a_model(root, name) / "model.yaml").write_text(text)
+
+
+def drop_counts(folder: Path) -> None:
+    """Let a model give totals in place of counts."""
+    for name in ("model.yaml", "job.yaml"):
+        text = (folder / name).read_text().replace("counts:", "totals:").replace("outputs.counts", "outputs.totals")
+        (folder / name).write_text(text)
+
+
 def test_a_producer_cannot_take_away_what_others_read(root: Path, act_as: ActAs) -> None:
     """A released consumer counts, although it is not released again."""
     a_model(root, "counts-producer")
-    consumer = a_model(root, "counts-consumer")
-    text = MODEL_FILE.replace(
-        'path: "landing/rows/{period:%Y-%m-%d}/", complete: {files: 1}', "from: counts-producer/counts"
-    )
-    (consumer / "model.yaml").write_text(text)
+    a_reader(root, "counts-consumer", "counts-producer")
     with act_as("deployer"):
         changes(release(root))
-        producer = root / "counts-producer"
-        for name in ("model.yaml", "job.yaml"):
-            (producer / name).write_text(
-                (producer / name).read_text().replace("counts:", "totals:").replace("outputs.counts", "outputs.totals")
-            )
+        drop_counts(root / "counts-producer")
 
         result = release(root, "counts-producer")
 
     assert result.exit_code == Exit.INVALID, result.output
     assert "counts-producer has no output counts" in result.stdout
+
+
+def test_of_two_releases_at_once_the_later_one_must_fit_the_other(root: Path, act_as: ActAs) -> None:
+    """Each was right by the catalog that it found: a reader of what the other one takes away."""
+    producer = a_model(root, "counts-source")
+    a_reader(root, "counts-taker", "counts-source")
+
+    def meanwhile(step: str) -> None:
+        if step.startswith("moving"):
+            changes(release(root, "counts-taker"))
+
+    with act_as("deployer"):
+        changes(release(root, "counts-source"))
+        before = pointer()["counts-source"]
+        drop_counts(producer)
+
+        with pytest.raises(DefinitionError, match="counts-source has no output counts"):
+            release_models(root, ["counts-source"], dry_run=False, step=meanwhile)
+
+        assert pointer()["counts-source"] == before
+        assert "counts-taker" in pointer()
 
 
 def test_without_rights_nothing_is_released(root: Path, act_as: ActAs) -> None:

@@ -48,7 +48,8 @@ class Records:
             definition = a_definition(name, version)
             record = catalog.definition_record(definition, {**definition.job, "environment": "azureml:e:3"}, at)
             self.written[paths.catalog_definition(name, version)] = record
-        moved = catalog.released(self.written.get(paths.catalog_pointer()), named, at)
+        pointer = self.written.get(paths.catalog_pointer())
+        moved = catalog.released(pointer, named, pointer["generation"] if pointer else 0, at)
         if moved:
             self.written[paths.catalog_pointer()] = moved
 
@@ -90,10 +91,10 @@ def test_a_released_model_is_found_with_its_resolved_job() -> None:
 
 def test_a_release_moves_all_models_or_none() -> None:
     """One pointer, one generation; those that are not named stay."""
-    first = catalog.released(None, {"a": ONE, "b": ONE}, AT)
+    first = catalog.released(None, {"a": ONE, "b": ONE}, 0, AT)
     assert first is not None
 
-    second = catalog.released(first, {"b": TWO, "c": TWO}, LATER)
+    second = catalog.released(first, {"b": TWO, "c": TWO}, 1, LATER)
 
     assert second is not None
     assert (first["generation"], second["generation"]) == (1, 2)
@@ -103,8 +104,8 @@ def test_a_release_moves_all_models_or_none() -> None:
 
 def test_a_model_keeps_the_time_of_its_first_release() -> None:
     """A new version is newer; the model is not."""
-    first = catalog.released(None, {"a": ONE}, AT)
-    second = catalog.released(first, {"a": TWO}, LATER)
+    first = catalog.released(None, {"a": ONE}, 0, AT)
+    second = catalog.released(first, {"a": TWO}, 1, LATER)
 
     assert second is not None
     assert second["models"]["a"] == {
@@ -116,9 +117,17 @@ def test_a_model_keeps_the_time_of_its_first_release() -> None:
 
 def test_releasing_what_is_released_changes_nothing() -> None:
     """The pointer is not written, so no generation passes."""
-    first = catalog.released(None, {"a": ONE}, AT)
+    first = catalog.released(None, {"a": ONE}, 0, AT)
 
-    assert catalog.released(first, {"a": ONE}, LATER) is None
+    assert catalog.released(first, {"a": ONE}, 1, LATER) is None
+
+
+def test_what_was_judged_against_an_earlier_catalog_is_not_released() -> None:
+    """The others' models may not fit it."""
+    first = catalog.released(None, {"a": ONE}, 0, AT)
+
+    with pytest.raises(catalog.Overtaken, match="generation 1, and not at 0"):
+        catalog.released(first, {"b": ONE}, 0, LATER)
 
 
 def test_an_unmoved_pointer_costs_one_read() -> None:

@@ -15,6 +15,7 @@ from slipway.period import Period
 from slipway.period_record import Refused
 from tests.unit.builders import NOON
 from triggers import reconcile
+from triggers.overview import STALE
 from triggers.survey import Memory, Pair, Survey
 
 
@@ -44,6 +45,13 @@ def asked(survey: Survey, monkeypatch: pytest.MonkeyPatch, broken: dict[str, Exc
     spent = reconcile.Spent()
     asyncio.run(reconcile.ask_all(survey, None, spent))  # type: ignore[arg-type]
     return seen, spent
+
+
+def test_a_pass_that_has_much_to_ask_is_not_taken_for_one_that_is_not_made() -> None:
+    """Its heartbeat is written at its end; five minutes are left for the look around before it, and what is sent."""
+    most = timedelta(seconds=reconcile.PASS_SECONDS + reconcile.QUESTION_SECONDS)
+
+    assert most + timedelta(minutes=5) <= STALE
 
 
 def test_who_has_waited_longest_is_asked_first() -> None:
