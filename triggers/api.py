@@ -6,10 +6,12 @@ them. Source: App Service authentication, "Work with user identities", X-MS-CLIE
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import functools
 import gzip
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -31,8 +33,17 @@ OPERATOR = "Slipway.Operator"
 LARGEST_BODY = 16_384
 #: An answer below this many bytes is sent as it is: it fills a packet or two either way.
 LEAST_PACKED = 2000
+#: An answer of up to so many characters is set out for people who read it as it comes; setting out is slow.
+SET_OUT = 50_000
 #: What an Accept-Encoding header says of gzip, unless it says never (RFC 9110, section 12.4.2).
 _TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
+
+#: Claims that name a caller, the best first: a person, an application, and what is signed in as an object of Entra ID.
+#: Source: Access token claims reference (`name`, `preferred_username`, `azp`, `appid`, `oid`).
+_OF_PEOPLE = ("name", "preferred_username")
+_OF_APPLICATIONS = ("azp", "appid", "http://schemas.microsoft.com/identity/claims/objectidentifier", "oid")
+
+log = logging.getLogger("slipway")
 
 Body = TypeVar("Body", bound=BaseModel)
 Handler = Callable[..., Awaitable[func.HttpResponse]]
@@ -68,7 +79,7 @@ class Principal:
 
 
 def endpoint(*query: str) -> Callable[[Handler], Handler]:
-    """Answer what the handler raises: a problem as it is, bad names as 400, a service's failure as 503.
+    """Answer what the handler raises: a problem as it is, bad names as 400, a service's failure as 503, a bug as 500.
 
     `query` are the parameters it takes. Others are refused: a filter with a slip in its name would filter nothing.
     """
@@ -78,19 +89,28 @@ def endpoint(*query: str) -> Callable[[Handler], Handler]:
         async def answered(request: func.HttpRequest, **bindings: Any) -> func.HttpResponse:
             try:
                 check_query(request, query)
-                return packed(request, await handler(request, **bindings))
+                return await packed(request, await handler(request, **bindings))
             except Problem as problem:
                 return _answer(problem)
             except (InvalidName, PeriodError) as error:
                 return _answer(Problem(400, "Malformed name", str(error)))
             except Exception as error:
-                failure = failure_of(error)
-                return _answer(Problem(503, "A service did not answer as it should", str(failure), code=failure.code))
+                return _answer(problem_of(error))
 
         HANDLERS[handler.__name__] = answered
         return answered
 
     return made
+
+
+def problem_of(error: Exception) -> Problem:
+    """What people are told of an exception: a service's failure as it is, and of a bug nothing but that it is one."""
+    try:
+        failure = failure_of(error)
+    except Exception:
+        log.exception("unforeseen", extra={"action": "unforeseen"})
+        return Problem(500, "An unforeseen fault", "It is Slipway's own; the app's log has it (action unforeseen).")
+    return Problem(503, "A service did not answer as it should", str(failure), code=failure.code)
 
 
 def check_query(request: func.HttpRequest, known: Collection[str]) -> None:
@@ -115,9 +135,18 @@ def reader(request: func.HttpRequest) -> Principal:
     except (ValueError, KeyError, TypeError) as error:
         raise Problem(401, "Not signed in", "The principal's header is not what the platform sends.") from error
     role_type = document.get("role_typ", "roles")
-    names = [value for typ, value in claims if typ in ("name", "preferred_username", document.get("name_typ"))]
-    name = request.headers.get("X-MS-CLIENT-PRINCIPAL-NAME") or (names[0] if names else "unknown")
-    return Principal(redact(name)[:120], frozenset(value for typ, value in claims if typ in (role_type, "roles")))
+    return Principal(
+        redact(_name(request.headers, claims, document.get("name_typ")))[:120],
+        frozenset(value for typ, value in claims if typ in (role_type, "roles")),
+    )
+
+
+def _name(headers: Mapping[str, str], claims: list[tuple[str, str]], name_type: str | None) -> str:
+    """The caller's name, else the id: a pipeline signs in as an application, which has no name."""
+    people = [value for typ, value in claims if typ in (name_type, *_OF_PEOPLE)]
+    applications = [value for wanted in _OF_APPLICATIONS for typ, value in claims if typ == wanted]
+    named, known = (headers.get(f"X-MS-CLIENT-PRINCIPAL-{what}") for what in ("NAME", "ID"))
+    return next(filter(None, [named, *people, known, *applications]), "unknown")
 
 
 def looking_operator(request: func.HttpRequest) -> Principal:
@@ -176,25 +205,30 @@ def answer(document: Mapping[str, Any], status: int = 200, **headers: str) -> fu
     """A JSON answer that no browser takes for anything else and no cache keeps."""
     fixed = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     return func.HttpResponse(
-        json.dumps(document, indent=1, default=_text),
+        _json(document),
         status_code=status,
         mimetype="application/json",
         headers={**fixed, **headers},
     )
 
 
-def packed(request: func.HttpRequest, response: func.HttpResponse) -> func.HttpResponse:
+async def packed(request: func.HttpRequest, response: func.HttpResponse) -> func.HttpResponse:
     """The answer as gzip for who takes that, since the host sends answers as they are: a tenth of the bytes."""
     body = response.get_body()
     if len(body) < LEAST_PACKED or not _TAKES_GZIP.search(request.headers.get("Accept-Encoding", "")):
         return response
     return func.HttpResponse(
-        gzip.compress(body, compresslevel=6, mtime=0),
+        await asyncio.to_thread(gzip.compress, body, compresslevel=6, mtime=0),
         status_code=response.status_code,
         mimetype=response.mimetype,
         charset=response.charset,
         headers={**response.headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"},
     )
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    short = json.dumps(document, default=_text)
+    return short if len(short) > SET_OUT else json.dumps(document, indent=1, default=_text)
 
 
 def _text(value: object) -> str:
@@ -204,7 +238,7 @@ def _text(value: object) -> str:
 def _answer(problem: Problem) -> func.HttpResponse:
     document = {"type": "about:blank", "title": problem.title, "status": problem.status, "detail": problem.detail}
     return func.HttpResponse(
-        json.dumps({**document, **problem.facts}, indent=1, default=_text),
+        _json({**document, **problem.facts}),
         status_code=problem.status,
         mimetype="application/problem+json",
         headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},

@@ -40,6 +40,7 @@ _PROBLEMS = {
     413: "The body is too large.",
     415: "A change is sent as application/json.",
     422: "The Idempotency-Key belongs to another request.",
+    500: "A fault of Slipway's own that nobody foresaw.",
     503: "A service did not answer as it should, or nobody vouches for principals.",
 }
 #: What the platform's authentication may answer by itself, in a form of its own.

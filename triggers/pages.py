@@ -27,7 +27,7 @@ from triggers.periods import card_of
 from triggers.rendering import FOLDER, kind, page, shown
 from triggers.run_files import inputs_of, log_of, outputs_of
 from triggers.runs import run_of, view_of
-from triggers.search import Wanted, incidents, search
+from triggers.search import incidents, search_of
 from triggers.trend import trend
 
 bp = df.Blueprint()
@@ -143,7 +143,7 @@ async def page_run(request: func.HttpRequest, client: df.DurableOrchestrationCli
 @page
 async def page_runs(request: func.HttpRequest) -> func.HttpResponse:
     """A search for runs."""
-    found = await asyncio.to_thread(lambda: search(Wanted.of(request), limit(request), cursor(request)))
+    found = await asyncio.to_thread(search_of, request)
     asked = {name: value for name, value in request.params.items() if value and name != "cursor"}
     query = urlencode(asked) + "&" if asked else ""
     return shown("runs.html", here="/dashboard/runs", twin=f"/api/runs?{query}", found=found, asked=asked, query=query)

@@ -17,11 +17,10 @@ import azure.functions as func
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from slipway import clock
-from slipway.azure.failures import failure_of
 from slipway.metrics import words
 from slipway.names import InvalidName
 from slipway.period import PeriodError
-from triggers.api import OPERATOR, Principal, Problem, packed, reader
+from triggers.api import OPERATOR, Principal, Problem, packed, problem_of, reader
 from triggers.operations import OPERATIONS
 from triggers.trend import size, span
 
@@ -54,14 +53,14 @@ def page(handler: Page) -> Page:
         try:
             _asking.set(reader(request))
             _done.set(request.params.get("done", ""))
-            return packed(request, await handler(request, **bindings))
+            return await packed(request, await handler(request, **bindings))
         except Problem as problem:
             return shown("problem.html", problem.status, problem=problem, back="")
         except (InvalidName, PeriodError) as error:
             return shown("problem.html", 404, problem=Problem(404, "There is no such thing", str(error)), back="")
         except Exception as error:
-            problem = Problem(503, "A service did not answer as it should", str(failure_of(error)))
-            return shown("problem.html", 503, problem=problem, back="")
+            problem = problem_of(error)
+            return shown("problem.html", problem.status, problem=problem, back="")
 
     return answered
 

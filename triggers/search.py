@@ -40,7 +40,7 @@ FILTERS = ("model", "period", "state", "cause", "by", "since", "until", "limit",
 async def get_runs(request: func.HttpRequest) -> func.HttpResponse:
     """The attempts that began in a span of time, the newest first: by model, period, state, cause or person."""
     reader(request)
-    return answer(await asyncio.to_thread(search, Wanted.of(request), limit(request), cursor(request)))
+    return answer(await asyncio.to_thread(search_of, request))
 
 
 @bp.function_name("get_incidents")
@@ -86,6 +86,11 @@ def _time(request: func.HttpRequest, name: str) -> datetime | None:
     except ValueError as error:
         raise Problem(400, "Malformed time", f"{name} is a time such as 2026-11-22T06:00:00Z.") from error
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def search_of(request: func.HttpRequest) -> dict[str, Any]:
+    """The page of attempts that a query asks for. Raises 400 for one that is malformed."""
+    return search(Wanted.of(request), limit(request), cursor(request))
 
 
 def search(wanted: Wanted, count: int, place: str | None) -> dict[str, Any]:
