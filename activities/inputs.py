@@ -25,6 +25,8 @@ from slipway.sweep import prefixes
 LOOKS = 4
 #: How many publications are read at a time.
 READERS = 8
+#: How many parts of a snapshot are written at a time: of 200,000 files there are a thousand.
+WRITERS = 8
 MIB = 1 << 20
 
 
@@ -148,6 +150,7 @@ def write_snapshot(run: RunId, files: Sequence[File]) -> None:
     if lake().control.exists(paths.snapshot_index(run)):
         return
     planned = parts(files, settings().copy_block_threshold_mib * MIB)
-    for number, part in enumerate(planned):
-        lake().control.create(paths.snapshot_part(run, number), part.to_document())
+    places = [paths.snapshot_part(run, number) for number in range(len(planned))]
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(lambda place, part: lake().control.create(place, part.to_document()), places, planned))
     lake().control.create(paths.snapshot_index(run), index(files, planned))

@@ -7,7 +7,7 @@ The record of (model, period) is the fence of the whole system: who runs (`slipw
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +17,8 @@ Record = dict[str, Any]
 
 #: A reserved claim whose instance has not reported by then is started again; the start is idempotent.
 START_AGAIN = timedelta(seconds=30)
+#: A time to be asked about that has come in any case.
+LONG_AGO = datetime.min.replace(tzinfo=UTC).isoformat()
 #: How many answered requests a record remembers.
 REMEMBERED_REQUESTS = 50
 
@@ -145,7 +147,7 @@ def index(record: Record) -> dict[str, str]:
     asks = [] if claim is None else [claim["deadline"]] if claim["token"] else [_unheard(claim).isoformat()]
     asks += [set_["close_after"] for set_ in record["retired"]]
     if record["orphans"]:
-        asks.append(record["last"]["at"] if record["last"] else "")
+        asks.append(record["last"]["at"] if record["last"] else LONG_AGO)
     done = record["waived"] or (record["published"] and not claim)
     facts = {"open": "claim" if claim else "no" if done else "yes"}
     if record["last"] and record["last"]["state"] == End.FAILED and not record["waived"]:

@@ -120,7 +120,7 @@ def must_ask(state: State | None, now: datetime) -> bool:
     if state is None:
         return False
     ask = state.get("ask")
-    return ask is not None and (not ask or datetime.fromisoformat(ask) <= now)
+    return ask is not None and datetime.fromisoformat(ask) <= now
 
 
 # Places

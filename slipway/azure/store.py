@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from random import uniform
 from typing import Any
 
 from azure.core import MatchConditions
@@ -31,6 +32,7 @@ from azure.core.exceptions import (
 from azure.storage.blob import BlobBlock, BlobServiceClient, ContentSettings
 from azure.storage.filedatalake import DataLakeServiceClient
 
+from slipway import clock
 from slipway.azure.blob_pages import STORAGE_SCOPE, BlobPages, Entry
 from slipway.azure.failures import source_changed
 from slipway.failure import Failed, Failure, Kind
@@ -39,6 +41,8 @@ log = logging.getLogger("slipway")
 
 #: How often an update is tried again when others change the record meanwhile. Writers of one record are few.
 UPDATE_TRIES = 40
+#: How often it is tried again at once. Then each waits up to so many seconds, by chance: of many, one gets through.
+AT_ONCE, SPREAD = 2, 0.25
 #: How long one synchronous copy of up to 5,000 MiB may take, in seconds.
 COPY_TIMEOUT = 600
 #: A pure change of a record: from what it is and the lake's own time to what it becomes, None to leave it.
@@ -134,7 +138,9 @@ class Store:
         call, empty where there is none.
         """
         writer = uuid.uuid4().hex
-        for _ in range(UPDATE_TRIES):
+        for number in range(UPDATE_TRIES):
+            if number > AT_ONCE:
+                clock.sleep(uniform(0, SPREAD))  # noqa: S311
             seen, now = self.read_at(path)
             if seen is not None and seen.data.get("writer") == writer:
                 return seen.data  # the answer to our own write was lost

@@ -24,8 +24,8 @@ from slipway.failure import redact
 
 #: Seconds before a request whose answer was lost is sent again; once for each.
 WAITS = (1.0, 3.0)
-#: Seconds that an answer may take.
-PATIENCE = 60.0
+#: Seconds that an answer may take; Azure's front end waits 230 for the app. Source: Azure Functions, HTTP triggers.
+PATIENCE = 240.0
 #: A line break, as failures write it.
 LINE = r"\n"
 #: The most entries that a page of the API has.

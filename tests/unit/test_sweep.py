@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from slipway.due import late
 from slipway.listing import Folder
 from slipway.period import Period
+from slipway.period_record import LONG_AGO
 from slipway.readiness import wanted
 from slipway.sweep import (
     digests,
@@ -127,7 +128,7 @@ def test_how_far_back_a_published_period_takes_new_data(corrections: Any, expect
         pytest.param({"open": "claim", "ask": LATER}, False, id="later"),
         pytest.param({"open": "claim", "ask": NOON.isoformat()}, True, id="now"),
         pytest.param({"open": "claim", "ask": EARLIER}, True, id="earlier"),
-        pytest.param({"open": "yes", "ask": ""}, True, id="always"),
+        pytest.param({"open": "yes", "ask": LONG_AGO}, True, id="always"),
     ],
 )
 def test_when_a_record_must_be_asked_about(state: dict[str, str] | None, expected: bool) -> None:
