@@ -41,7 +41,7 @@ def reserved(ask: Ask) -> dict[str, Any]:
     attempt, with neither to start the instance of a claim that has not reported. A model that was paused since the
     decision starts nothing: the look at its inputs may have taken minutes.
     """
-    run, attempt = RunId.parse(ask["run"]), ask["attempt"]
+    run = RunId.parse(ask["run"])
     try:
         if ask.get("plan"):
             if pause_of(run.model):
@@ -49,7 +49,7 @@ def reserved(ask: Ask) -> dict[str, Any]:
             record = lake().change_period(run.model, run.period, lambda seen, now: reserve(seen, ask["plan"], now))
         elif ask.get("takeover"):
             record = lake().change_period(
-                run.model, run.period, lambda seen, now: succeed_dead_owner(seen, run.text, attempt, now)
+                run.model, run.period, lambda seen, now: succeed_dead_owner(seen, run.text, ask["attempt"], now)
             )
         else:
             record = lake().period(run.model, run.period) or {}

@@ -21,7 +21,7 @@ import azure.functions as func
 from activities import engine_history
 from activities.expire import CLASSES, Look, expire, expire_class, look, old
 from slipway import clock, paths
-from slipway.azure.failures import failure_of
+from slipway.azure.failures import failure_from
 from slipway.azure.lake import lake
 from slipway.period import Period, PeriodError
 from slipway.retention import Ages, Going, must_look
@@ -84,9 +84,8 @@ class Done:
             return effect(*given)
         except Exception as error:
             self.failed += 1
-            failure = failure_of(error)  # raises again what is a bug
             what = " ".join(str(one) for one in given[:2])
-            log.warning("retention of %s: %s", what, failure, extra={"action": "retention_failed"})
+            log.warning("retention of %s: %s", what, failure_from(error), extra={"action": "retention_failed"})
             return 0
 
 

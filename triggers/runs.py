@@ -62,7 +62,7 @@ async def start_run_by_hand(request: func.HttpRequest, client: df.DurableOrchest
     """
     cause = cause_of("request", operator(request), asked := body(request, NewRun), idempotency_key(request))
     given = await asyncio.to_thread(_start, request.route_params["model"], asked, cause)
-    await _told(start_reserved({**given, "attempt": 1}, client))
+    await _told(start_reserved(given, client))
     return _accepted(given["run"])
 
 
@@ -98,7 +98,7 @@ async def resume_run(request: func.HttpRequest, client: df.DurableOrchestrationC
     run = run_of(request)
     about = {"run": run.text, **({"compute": asked.compute} if asked.compute else {})}
     given = await asyncio.to_thread(once, cause, about, partial(_resume, run, asked.compute, cause))
-    await _told(start_reserved({**given, "attempt": 1}, client))
+    await _told(start_reserved(given, client))
     return _accepted(run.text)
 
 

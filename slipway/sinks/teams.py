@@ -4,7 +4,7 @@ A message cannot be changed by who sent it: each state is a message of its own. 
 itself, so the whole of it is the secret.
 
 Sources: Microsoft Learn, "Create incoming webhooks with Workflows for Microsoft Teams", "Types of cards" (a message
-with one attachment of type application/vnd.microsoft.card.adaptive); Adaptive Cards 1.4, TextBlock, FactSet,
+with one attachment of type application/vnd.microsoft.card.adaptive); Adaptive Cards 1.4, RichTextBlock, FactSet,
 Action.OpenUrl.
 """
 
@@ -44,13 +44,12 @@ def posted(message: Message, known: Known) -> dict[str, Any]:
         "Resolved by": incident.get("resolved_by"),
     }
     body: list[dict[str, Any]] = [
-        {"type": "TextBlock", "text": title, "weight": "Bolder", "size": "Medium", "color": colour, "wrap": True},
-        {"type": "TextBlock", "text": incident["message"], "wrap": True},
+        _as_it_is(title, weight="Bolder", size="Medium", color=colour),
+        *(_as_it_is(line) for line in incident["message"].splitlines()),
         {"type": "FactSet", "facts": [{"title": name, "value": value} for name, value in facts.items() if value]},
     ]
     if is_open:
-        commands = "\n".join(f"{one.command}  # {one.what}" for one in message.remedies)
-        body.append({"type": "TextBlock", "text": commands, "fontType": "Monospace", "wrap": True})
+        body += [_as_it_is(f"{one.command}  # {one.what}", fontType="Monospace") for one in message.remedies]
     links = {**message.links, **({"job": incident["log"]} if incident.get("log") else {})}
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -62,3 +61,8 @@ def posted(message: Message, known: Known) -> dict[str, Any]:
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
+
+
+def _as_it_is(line: str, **look: str) -> dict[str, Any]:
+    """A line that is not read as Markdown, as a TextBlock is: a model's own error could look like a link."""
+    return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": line, **look}]}

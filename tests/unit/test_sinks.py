@@ -247,11 +247,12 @@ def test_teams_is_posted_a_card() -> None:
     card = attachment["content"]
     assert (posted["type"], attachment["contentType"]) == ("message", "application/vnd.microsoft.card.adaptive")
     assert (card["type"], card["version"]) == ("AdaptiveCard", "1.4")
-    title, text, facts, commands = card["body"]
+    (title,), (text,), *commands = [block["inlines"] for block in card["body"] if block["type"] == "RichTextBlock"]
+    [facts] = [block["facts"] for block in card["body"] if block["type"] == "FactSet"]
     assert (title["text"], title["color"]) == ("flight-delay 2013-01: it failed: KeyError", "Attention")
-    assert text["text"] == "it failed: KeyError"
-    assert {"title": "Waiting", "value": "crew-plan"} in facts["facts"]
-    assert f"slipway logs {RUN} --env prod  # read the job's log" in commands["text"]
+    assert text == {"type": "TextRun", "text": "it failed: KeyError"}
+    assert {"title": "Waiting", "value": "crew-plan"} in facts
+    assert f"slipway logs {RUN} --env prod  # read the job's log" in [line["text"] for (line,) in commands]
     assert {"type": "Action.OpenUrl", "title": "job", "url": LOG} in card["actions"]
     assert len(json.dumps(posted)) < 28_000, "what Teams takes in one message"
 
@@ -260,9 +261,21 @@ def test_a_resolution_in_teams_is_a_card_of_its_own_without_commands() -> None:
     """Nobody has to do anything any more."""
     card = teams.posted(a_message(OVER), KNOWN)["attachments"][0]["content"]
 
-    assert card["body"][0]["text"].startswith("Resolved: ")
-    assert card["body"][0]["color"] == "Good"
+    [title] = card["body"][0]["inlines"]
+    assert title["text"].startswith("Resolved: ")
+    assert title["color"] == "Good"
     assert len(card["body"]) == 3
+
+
+def test_what_a_model_says_is_no_markdown_in_teams() -> None:
+    """Its error may look like a link; each line of it is a text of its own, in no element that reads Markdown."""
+    said = "see [the fix](https://evil.example.com)\n# now"
+
+    body = teams.posted(a_message({**OPEN, "message": said}), NEW)["attachments"][0]["content"]["body"]
+
+    assert {block["type"] for block in body} == {"RichTextBlock", "FactSet"}
+    assert [block["inlines"][0]["text"] for block in body[1:3]] == said.splitlines()
+    assert not any("evil" in fact["value"] for block in body if block["type"] == "FactSet" for fact in block["facts"])
 
 
 @pytest.mark.parametrize(
