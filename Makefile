@@ -35,7 +35,7 @@ bench: venv  ## what a pass of the reconciler costs over 200 models and two year
 bench-pages: venv  ## how long people wait for pages and lists of 200 models and two years; some minutes
 	$(PYTHON) -m bench.estate
 
-week: venv  ## a week on call over 200 models and two years: faults, remedies, each outcome checked; an hour
+week: venv  ## a week on call over 200 models and two years: faults, remedies, each outcome checked; half an hour
 	$(PYTHON) -m bench.week
 
 package: venv  ## the deployment package, dist/slipway.zip (downloads what it vendors)

@@ -1,6 +1,6 @@
 """A week on call over 200 models and two years of history, on a local cloud: what goes wrong, what people do.
 
-    make week                                   over two years; half an hour, a third of it to lay the records down
+    make week                                   over two years; half an hour, two minutes of it to lay the records down
     python -m bench.week --days 40              over forty days, in some minutes
     python -m bench.week --state DIR            keeps the estate that was laid down in DIR, and plays on a copy of it
 
