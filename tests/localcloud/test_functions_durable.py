@@ -85,6 +85,18 @@ class TestOrchestrations:
         assert host.stored_history(status.instance_id)[0][0] == STARTED
         assert len(tasks_of(host, status.instance_id)) == 2
 
+    def test_custom_status_has_a_limit(self, host):
+        """A custom status of more than 16 KB in UTF-16 fails the instance before anything is scheduled."""
+        status = host.run("stating", 9000)
+
+        assert host.run("stating", 8000).output == "stated"
+        assert status.runtime_status.name == "Failed"
+        assert status.output == (
+            "Orchestrator function 'stating' failed: The UTF-16 size of the JSON-serialized payload must not exceed "
+            "16 KB. The current payload size is 17 KB."
+        )
+        assert tasks_of(host, status.instance_id) == []
+
     def test_version(self, host):
         """defaultVersion of host.json stamps new instances; newer ones are left to a newer host."""
         newer = host.begin("versioned", version="1.1")
@@ -114,13 +126,14 @@ class TestSubOrchestrations:
             "Orchestrator function 'parent_of_failing' failed: Orchestrator function 'failing' failed: "
             "Activity function 'fail' failed:  ValueError: boom \n "
         )
+        assert " \n Message: Activity function 'fail' failed:  ValueError: boom" in status.output
 
     def test_termination_reaches_the_parent_only(self, host):
         """A terminated child fails its parent with the reason; a terminated parent leaves its child alone."""
         instance_id = host.begin("parent_of_waiting")
         host.until(f"{instance_id}-child", lambda status: status.runtime_status.name == "Running")
         call(host.client.terminate(f"{instance_id}-child", "enough"))
-        assert "failed: enough" in host.ended(instance_id).output
+        assert host.ended(instance_id).output.endswith("failed: enough \n None")
 
         other = host.begin("parent_of_waiting")
         host.until(f"{other}-child", lambda status: status.runtime_status.name == "Running")
@@ -291,7 +304,11 @@ class TestEvents:
 
         assert host.manage("POST", "instances/nobody/raiseEvent/E", json=1).status_code == 404
         assert host.manage("POST", f"instances/{finished}/raiseEvent/E", json=1).status_code == 410
-        assert host.manage("POST", f"instances/{finished}/raiseEvent/E", data="1").status_code == 400
+        assert host.manage("POST", f"instances/{finished}/raiseEvent/E", data="1").status_code == 410
+        waiting = host.begin("two_events")
+        plain = host.manage("POST", f"instances/{waiting}/raiseEvent/E", data="1")
+        empty = host.manage("POST", f"instances/{waiting}/raiseEvent/E", headers={"Content-Type": "application/json"})
+        assert (plain.status_code, empty.status_code) == (400, 400)
         with pytest.raises(Exception, match="No instance with ID nobody found"):
             host.raise_event("nobody", "E")
 
@@ -596,7 +613,8 @@ class TestQueries:
         since = datetime.now(UTC) - timedelta(hours=1)
         completed = [df.OrchestrationRuntimeStatus.Completed]
 
-        assert own_host.manage("DELETE", "instances").status_code == 400
+        endless = own_host.manage("DELETE", "instances")
+        assert (endless.status_code, endless.json()) == (400, "Please provide value for 'createdTimeFrom' parameter.")
         assert call(own_host.client.purge_instance_history_by(since, None, completed)).instances_deleted == 1
         assert call(own_host.client.purge_instance_history_by(since, None, completed)).instances_deleted == 0
         assert own_host.status("busy").name == "two_events"

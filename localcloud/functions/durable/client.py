@@ -18,6 +18,7 @@ from localcloud.functions.durable.errors import (
     GoneError,
     InstanceExistsError,
     NotFoundError,
+    NothingToRestartError,
     WrongStateError,
 )
 from localcloud.functions.durable.events import Event, EventType, Status, dump, event
@@ -94,7 +95,7 @@ class Client:
         """Start the same orchestrator with the stored input, under a new id or the same; returns the id."""
         instance = self._store.instance(instance_id)
         if instance is None:
-            raise BadRequestError(f"An orchestrator with the instanceId {instance_id} was not found.")
+            raise NothingToRestartError(f"An orchestrator with the instanceId {instance_id} was not found.")
         return self.start(instance.name, None if new_id else instance_id, instance.input, instance.version)
 
     def purge(self, instance_id: str) -> int:
@@ -135,7 +136,8 @@ class Client:
         """Return the stored events of the newest generation."""
         return [json.loads(text) for text in self._store.history(instance_id)]
 
-    def _unfinished(self, instance_id: str) -> Instance:
+    def unfinished(self, instance_id: str) -> Instance:
+        """Return an instance that messages can reach; raises NotFoundError or GoneError."""
         instance = self.existing(instance_id)
         if instance.status.finished:
             raise GoneError(f"The instance is {instance.status.title}.")
@@ -143,13 +145,13 @@ class Client:
 
     def _send(self, instance_id: str, kind: EventType, **fields: str) -> None:
         with self._store.transaction():
-            self._unfinished(instance_id)
+            self.unfinished(instance_id)
             self.engine.send(instance_id, event(kind, self.engine.clock.now(), **fields))
 
     def _set_suspended(self, instance_id: str, reason: str, *, suspended: bool) -> None:
         now = self.engine.clock.now()
         with self._store.transaction():
-            instance = self._unfinished(instance_id)
+            instance = self.unfinished(instance_id)
             if instance.suspended == suspended:
                 word, state = "suspend" if suspended else "resume", instance.shown_status.title
                 log.warning("instance %s: Cannot %s orchestration instance in the %s state.", instance_id, word, state)

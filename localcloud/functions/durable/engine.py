@@ -329,11 +329,13 @@ class Engine:
 
 
 def _answer_to_parent(parent: Parent, end: Ended, now: datetime) -> Event:
-    """Make the parent's event 8 or 9; a terminated child is a failed one."""
+    """Make the parent's event 8 or 9; a terminated child is a failed one, without details."""
     if end.status is Status.COMPLETED:
         return event(EventType.CHILD_COMPLETED, now, TaskScheduledId=parent.task_id, Result=end.output)
     reason = _text_of(end.output)
-    return event(EventType.CHILD_FAILED, now, TaskScheduledId=parent.task_id, Reason=reason, Details="")
+    error = reason.partition("' failed: ")[2] or reason
+    details = None if end.status is Status.TERMINATED else f"Message: {error}, StackTrace: "
+    return event(EventType.CHILD_FAILED, now, TaskScheduledId=parent.task_id, Reason=reason, Details=details)
 
 
 def _text_of(output: str | None) -> str:

@@ -29,6 +29,10 @@ _PROTOCOL = (
 )
 
 
+#: KB of UTF-16 that a custom status may have; more fails the instance.
+_CUSTOM_STATUS_MOST = 16
+
+
 class OrchestratorError(Exception):
     """The orchestrator function raised; the text is the exception's own."""
 
@@ -112,6 +116,9 @@ def _decide(
 ) -> Decision:
     if answer.actions is None:
         return _ended(new, now, _failed(instance, answer.error or ""))
+    size = _kilobytes(answer.custom_status)
+    if size > _CUSTOM_STATUS_MOST:  # the extension takes the status before it looks at the actions
+        return _ended(new, now, _failed(instance, _too_large(size)))
     walk = Walk(answer.actions, rejection)
     for one in [*history.events, *new]:
         walk.apply(one)
@@ -146,6 +153,21 @@ def _end(instance: Instance, walk: Walk, answer: _Answer) -> Ended | ContinuedAs
     if walk.continue_as_new is not None:
         return ContinuedAsNew(dump(walk.continue_as_new.get("input")), walk.carried)
     return Ended(Status.COMPLETED, dump(answer.output)) if answer.done else None
+
+
+def _kilobytes(custom_status: Any) -> int:
+    """Return the size of a custom status as the extension measures it: whole KB of its JSON in UTF-16."""
+    if custom_status is None:
+        return 0
+    text = json.dumps(custom_status, separators=(",", ":"), ensure_ascii=False)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 1024
+
+
+def _too_large(size: int) -> str:
+    return (
+        f"The UTF-16 size of the JSON-serialized payload must not exceed {_CUSTOM_STATUS_MOST} KB. "
+        f"The current payload size is {size:,} KB."
+    )
 
 
 def _failed(instance: Instance, error: str) -> Ended:

@@ -22,6 +22,12 @@ class BadRequestError(DurableError):
     kind = "System.ArgumentException"
 
 
+class NothingToRestartError(BadRequestError):
+    """There is no instance of the id that is to be restarted."""
+
+    message = "InstanceId does not match a valid orchestration instance."
+
+
 class InvalidJsonError(BadRequestError):
     """The body is no JSON."""
 

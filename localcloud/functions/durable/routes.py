@@ -150,12 +150,15 @@ class Api:
     def _purge_where(self, request: web.Request) -> web.Response:
         query = _query(request)
         if not query.get("createdtimefrom"):
-            raise BadRequestError("Please provide value for 'createdTimeFrom' parameter.")
+            return web.json_response("Please provide value for 'createdTimeFrom' parameter.", status=400)
         return _deleted(self._client.purge_where(_filter(query), lambda count: at_most(request, count)))
 
     async def _raise_event(self, request: web.Request, instance_id: str, name: str) -> web.Response:
+        self._client.unfinished(instance_id)
         if request.content_type != "application/json":
-            raise BadRequestError("Only application/json request content is supported")
+            return web.json_response({"Message": "Only application/json request content is supported"}, status=400)
+        if not (await request.read()).strip():
+            raise InvalidJsonError("Error reading JToken from JsonReader. Path '', line 0, position 0.")
         self._client.raise_event(instance_id, name, await _json_body(request))
         return web.Response(status=202)
 

@@ -388,6 +388,13 @@ def weighty(context):
 
 
 @app.orchestration_trigger(context_name="context")
+def stating(context):
+    context.set_custom_status("x" * context.get_input())
+    yield context.call_activity("hello", "Tokyo")
+    return "stated"
+
+
+@app.orchestration_trigger(context_name="context")
 def versioned(context):
     return context.version
 
