@@ -9,6 +9,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -30,6 +31,8 @@ TRIGGERS = (
     "activityTrigger",
 )
 _OTHER_BINDINGS = ("durableClient", "http")
+#: What the host takes for a function's name.
+_NAME = re.compile(r"(?!host$)[a-z][a-z0-9_-]{0,127}", re.IGNORECASE)
 #: Names of durable functions as they are called, by the field of their trigger binding.
 _CALL_NAMES = {"orchestrationTrigger": "orchestration", "activityTrigger": "activity", "entityTrigger": "entity_name"}
 
@@ -108,7 +111,7 @@ def _import() -> Any:
         raise AppError(f"{Path.cwd()} has no {file_name}: a Python app of the v2 model registers its functions there")
     try:
         return importlib.import_module(Path(file_name).stem)
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         raise AppError(f"{file_name} cannot be imported:\n{traceback.format_exc()}") from problem
 
 
@@ -128,6 +131,11 @@ def _registered(module: Any) -> list[Any]:
 
 def _function(found: Any, hub_name: str) -> Function:
     name, call = found.get_function_name(), found.get_user_function()
+    if _NAME.fullmatch(name) is None:
+        raise AppError(
+            f"'{name}' is not a valid function name: it begins with a letter, goes on with letters, digits, _ and -,"
+            " has 128 characters at most, and is not 'host'"
+        )
     bindings = [json.loads(text) for text in found.get_raw_bindings()]
     trigger = next(b for b in bindings if b["name"] == found.get_trigger().name)
     inputs = {b["name"]: b["type"] for b in bindings if b["direction"] == "IN"}

@@ -73,7 +73,7 @@ def parse_route(template: str) -> Route:
     constraints: dict[str, list[str]] = {}
     defaults: dict[str, str] = {}
     parts, rank = [], []
-    for position, segment in enumerate(template.strip("/").split("/")):
+    for position, segment in enumerate(segment for segment in template.split("/") if segment):
         pattern, weight, optional = _segment(template, segment, constraints, defaults)
         slash = "/" if position else ""
         parts.append(f"(?:{slash}{pattern})?" if optional else slash + pattern)

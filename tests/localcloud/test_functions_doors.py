@@ -302,12 +302,17 @@ class TestStart:
         ("code", "complaint"),
         [
             ("import nothing_like_this", "No module named 'nothing_like_this'"),
+            ("raise SystemExit(0)", "function_app.py cannot be imported"),
             ("x = 1", "function_app.py holds 0 FunctionApp objects at top level; exactly one is needed"),
             ("a = func.FunctionApp()\nb = func.FunctionApp()", "holds 2 FunctionApp objects"),
             ("app = func.FunctionApp()", "the app registers no function"),
             (
                 "app = func.FunctionApp()\n@app.route()\ndef f(req, other): ...",
                 "function f: the parameters ['other'] are declared in Python but bound to nothing",
+            ),
+            (
+                "app = func.FunctionApp()\n@app.function_name('a b')\n@app.route()\ndef f(req): ...",
+                "'a b' is not a valid function name",
             ),
             (
                 "app = func.FunctionApp()\n@app.route(route='{id:odd}')\ndef f(req): ...",

@@ -62,6 +62,7 @@ class TestRoutes:
             ("api/items/{id?}", "api/items", {}),
             ("api/{*rest}", "api/a/b/c", {"rest": "a/b/c"}),
             ("api/{*rest}", "api", {}),
+            ("api//{*rest}", "api/x", {"rest": "x"}),
             ("api/{kind=all}/{n:int=5}", "api", {"kind": "all", "n": "5"}),
             ("api/{kind=all}/{n:int=5}", "api/x/7", {"kind": "x", "n": "7"}),
             ("api/{a:int}-{b:alpha}", "api/1-x", {"a": "1", "b": "x"}),
