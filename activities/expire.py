@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from slipway import paths
-from slipway.azure.blob_pages import Entry
 from slipway.azure.lake import lake
 from slipway.backfill import ENDED
+from slipway.listing import Entry
 from slipway.names import InvalidName
 from slipway.paths import PathError
 from slipway.period import Period, PeriodError

@@ -87,18 +87,7 @@ def list_folders(folders: Iterable[Folder]) -> dict[Folder, Listing]:
 
 def _list(folder: Folder) -> Listing:
     found_at, entries = lake().store(folder.filesystem).listing(folder.prefix)
-    listed = tuple(
-        Entry(
-            entry.name.removeprefix(folder.prefix),
-            entry.length,
-            entry.etag,
-            entry.hash,
-            entry.modified,
-            entry.copy_status,
-            entry.is_directory,
-        )
-        for entry in entries
-    )
+    listed = tuple(replace(entry, name=entry.name.removeprefix(folder.prefix)) for entry in entries)
     return Listing(found_at(), listed)
 
 

@@ -12,7 +12,8 @@ Readiness, fingerprint and staging all see files through `Listing.data`, so they
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -43,8 +44,8 @@ class Folder:
 class Entry:
     """One path of a listing, or one file of a manifest.
 
-    `name` is relative to the listed folder; `hash` the content's hash in hex as the lake stores it (MD5) or a manifest
-    states it (SHA-256), None where there is none; `modified` is aware UTC.
+    `name` is the path in its filesystem, and relative to the folder in a `Listing` of one; `hash` the content's hash in
+    hex as the lake stores it (MD5) or a manifest states it (SHA-256), None where there is none; `modified` aware UTC.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Entry:
     modified: datetime
     copy_status: str | None = None
     is_directory: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from slipway.definition import Definition
 from slipway.due import due_at, last_expected
-from slipway.listing import Folder
+from slipway.listing import Entry, Folder
 from slipway.period import Period, PeriodError, first_ending, span
 from slipway.template import Template
 from slipway.windows import periods_read_between
@@ -24,26 +23,6 @@ State = Mapping[str, str]
 
 #: What is remembered of a folder without files, or a pointer that is not there.
 NOTHING = ""
-
-
-class Listed(Protocol):
-    """One path of a listing."""
-
-    @property
-    def name(self) -> str:
-        """The whole path in its filesystem."""
-
-    @property
-    def length(self) -> int:
-        """In bytes."""
-
-    @property
-    def etag(self) -> str:
-        """What changes whenever the file is written."""
-
-    @property
-    def copy_status(self) -> str | None:
-        """How a server-side copy that made it stands; None where there was none."""
 
 
 # Periods
@@ -187,7 +166,7 @@ def _place_of_both(pair: tuple[Folder, Folder]) -> tuple[str, str, str]:
 # Changes
 
 
-def digests(entries: Iterable[Listed], folders: Iterable[Folder]) -> dict[Folder, str]:
+def digests(entries: Iterable[Entry], folders: Iterable[Folder]) -> dict[Folder, str]:
     """For each folder a short text that changes whenever what lies in it does; one without files is left out.
 
     `entries` is the listing of one folder that holds them all. It is read once, entry by entry, and not kept.

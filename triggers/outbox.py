@@ -13,12 +13,12 @@ from datetime import datetime
 from activities import open_incident, resolve_incident
 from activities.send_incident import on_its_way, send
 from slipway import alike, paths
-from slipway.azure.blob_pages import Entry
 from slipway.azure.failures import failure_from
 from slipway.azure.lake import lake
 from slipway.azure.store import Change
 from slipway.failure import Kind
 from slipway.incident import part_of, raised
+from slipway.listing import Entry
 from slipway.settings import settings
 from slipway.subject import Subject
 

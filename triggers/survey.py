@@ -19,12 +19,11 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from slipway import catalog, paths, rollup
-from slipway.azure.blob_pages import Entry
 from slipway.azure.lake import lake
 from slipway.catalog import Catalog, Released
 from slipway.failure import Failed
 from slipway.incident import at_odds
-from slipway.listing import Folder
+from slipway.listing import Entry, Folder
 from slipway.period import Period, PeriodError
 from slipway.sweep import (
     NOTHING,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -26,25 +25,12 @@ from azure.core.rest import HttpRequest, HttpResponse
 from azure.storage.blob import ExponentialRetry
 
 from slipway.failure import Failed, Failure, Kind
+from slipway.listing import Entry
 
 #: What a request to the lake is authorised for. Source: REST reference, "Authorize with Microsoft Entra ID".
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 #: The first version that tells all that is read here, directories among it, was 2020-06-12; this one is in wide use.
 VERSION = "2023-11-03"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One path of a listing: `name` in its filesystem, `modified` aware UTC, `hash` the stored MD5 in hex."""
-
-    name: str
-    length: int
-    etag: str
-    hash: str | None
-    modified: datetime
-    copy_status: str | None = None
-    is_directory: bool = False
-    metadata: dict[str, str] = field(default_factory=dict)
 
 
 class BlobPages:

@@ -33,9 +33,10 @@ from azure.storage.blob import BlobBlock, BlobServiceClient, ContentSettings
 from azure.storage.filedatalake import DataLakeServiceClient
 
 from slipway import clock
-from slipway.azure.blob_pages import STORAGE_SCOPE, BlobPages, Entry
+from slipway.azure.blob_pages import STORAGE_SCOPE, BlobPages
 from slipway.azure.failures import source_changed
 from slipway.failure import Failed, Failure, Kind
+from slipway.listing import Entry
 
 log = logging.getLogger("slipway")
 
