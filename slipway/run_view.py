@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -25,16 +26,45 @@ STEPS = (
     "publish_outputs",
 )
 
+#: How many batches a step of an attempt has come to, by attempt and step.
+Batches = Mapping[tuple[int, str], int]
+
+
+def worth_reading(run: RunId, listed: Mapping[str, datetime]) -> tuple[list[str], Batches]:
+    """The paths of the run's control folder that its view is made of, and the counts of batches.
+
+    `listed` are all that lie there, with when they were written. Of the receipts of a step's batches, a thousand for
+    200,000 files, only that of the first batch is read and the one that was written last: between them lies the rest.
+    """
+    folder = f"{paths.control_folder(run)}/"
+    wanted, batches = [], defaultdict[tuple[int, str], list[tuple[datetime, int, str]]](list)
+    for path, written in listed.items():
+        name = path.removeprefix(folder)
+        if name.startswith("receipts/"):
+            place = paths.parse("control", path)
+            if place.what == "receipt_of_attempt_batch":
+                assert place.attempt is not None and place.step is not None and place.number is not None
+                batches[place.attempt, place.step].append((written, place.number, path))
+            else:
+                wanted.append(path)
+        elif name == "run.json" or name.startswith("record-"):
+            wanted.append(path)
+    for some in batches.values():
+        wanted += sorted({min(some, key=lambda one: one[1])[2], max(some)[2]})
+    return wanted, {step: len(some) for step, some in batches.items()}
+
 
 def run_view(
     run: RunId,
     record: Mapping[str, Any] | None,
     records: Mapping[str, Mapping[str, Any]],
     incident: Mapping[str, Any] | None,
+    batches: Batches,
 ) -> dict[str, Any] | None:
     """The run as one document, or None if nothing is known of it.
 
-    `record` is its period's record, `records` what lies in the run's control folder by path, `incident` the period's.
+    `record` is its period's record, `incident` the period's; `records` are those of the run's control folder that are
+    `worth_reading`, by path, and `batches` the counts.
     """
     facts = records.get(paths.run_file(run))
     claim = record["claim"] if record and record["claim"] and record["claim"]["run"] == run.text else None
@@ -61,7 +91,7 @@ def run_view(
         "failure": failure,
         "failed_step": ends[-1]["step"] if ends and not claim else None,
         "metrics": metrics(run, attempt, holder, records),
-        "steps": steps(run, records),
+        "steps": steps(run, records, batches),
         "attempts": [{key: end.get(key) for key in ("attempt", "state", "job", "ended_at", "failure")} for end in ends],
         "gone": dict(((record or {}).get("gone") or {}).get(run.text) or {}),
         "incident": own and {key: own[key] for key in ("key", "status", "code", "opened_at", "resolved_at")},
@@ -80,13 +110,13 @@ def metrics(
     return dict(holder.get("metrics") or (verified["result"].get("metrics") if verified else None) or {})
 
 
-def steps(run: RunId, records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def steps(run: RunId, records: Mapping[str, Mapping[str, Any]], batches: Batches) -> list[dict[str, Any]]:
     """The steps taken, attempt by attempt in the order of the story; times ISO 8601 UTC, durations in seconds."""
     taken: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
     for receipt in _below(run, "receipts/", records):
         taken.setdefault((receipt["attempt"], receipt["step"]), []).append(receipt)
     ordered = sorted(taken.items(), key=lambda item: (item[0][0], _place(item[0][1])))
-    return [_step(step, attempt, receipts) for (attempt, step), receipts in ordered]
+    return [_step(step, attempt, receipts, batches.get((attempt, step))) for (attempt, step), receipts in ordered]
 
 
 def _below(run: RunId, name: str, records: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -95,15 +125,11 @@ def _below(run: RunId, name: str, records: Mapping[str, Mapping[str, Any]]) -> l
     return [data for path, data in records.items() if path.startswith(prefix)]
 
 
-def _step(step: str, attempt: int, receipts: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _step(step: str, attempt: int, receipts: list[Mapping[str, Any]], batches: int | None) -> dict[str, Any]:
     started, ended = min(r["started_at"] for r in receipts), max(r["ended_at"] for r in receipts)
     seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
     shown = {"step": step, "attempt": attempt, "started_at": started, "ended_at": ended, "seconds": round(seconds, 3)}
-    return (
-        {**shown, "batches": len(receipts)}
-        if receipts[0]["batch"] is not None
-        else {**shown, "result": receipts[0]["result"]}
-    )
+    return {**shown, "batches": batches} if batches is not None else {**shown, "result": receipts[0]["result"]}
 
 
 def _place(step: str) -> int:

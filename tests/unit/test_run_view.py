@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from slipway.incident import opened, resolved
 from slipway.period import Period
 from slipway.period_record import End, Stage
 from slipway.run import RunId
-from slipway.run_view import STEPS, run_view, steps
+from slipway.run_view import STEPS, run_view, steps, worth_reading
 from slipway.wishes import wish_cancel
 from tests.unit.builders import NOON, by
 from tests.unit.test_claim import OTHER, RUN, a_plan, a_record, an_ended
@@ -62,7 +62,8 @@ def a_view(record: Any = None, *files: Any, incident: Any = None, run: RunId = I
     records = {paths.run_file(run): FACTS} if known else {}
     for file in files:
         records |= file
-    return run_view(run, record, records, incident)
+    wanted, batches = worth_reading(run, dict.fromkeys(records, NOON))
+    return run_view(run, record, {path: records[path] for path in wanted}, incident, batches)
 
 
 def test_an_unknown_run_has_no_view() -> None:
@@ -159,6 +160,25 @@ def test_the_batches_of_a_step_are_told_as_one() -> None:
     assert (told["batches"], told["seconds"]) == (2, 7)
 
 
+def test_of_a_thousand_batches_two_receipts_are_read() -> None:
+    """The first one's, and the one that was written last, whichever that was; what is no part of the view is not."""
+    stages: dict[str, Any] = {}
+    for attempt, last in ((1, 700), (2, 3)):
+        for batch in range(1000):
+            stages |= a_receipt("copy_batch", 5 + batch, 5000 if batch == last else 10 + batch, attempt, batch)
+    stages |= a_receipt("plan_staging", 0, 1) | an_end("failed") | {paths.run_file(ID): FACTS}
+    others = [paths.snapshot_part(ID, 7), paths.engine_history(ID, 1), paths.verified_outputs(ID, 1, 3)]
+    listed = {path: datetime.fromisoformat(one.get("ended_at") or one["since"]) for path, one in stages.items()}
+
+    wanted, batches = worth_reading(ID, {**listed, **dict.fromkeys(others, NOON)})
+    told = run_view(ID, None, {path: stages[path] for path in wanted}, None, batches)
+
+    assert len(wanted) == 7
+    assert told is not None
+    copied = [(one["attempt"], one["batches"], one["seconds"]) for one in told["steps"] if "batches" in one]
+    assert copied == [(1, 1000, 4995), (2, 1000, 4995)]
+
+
 def test_metrics_are_those_of_the_attempt_that_is_shown() -> None:
     """As its outputs were verified, or as its record has them: one that was published again verified nothing."""
     said = a_receipt("plan_verification", 0, 1)
@@ -181,7 +201,7 @@ def test_a_model_may_be_called_like_a_folder(model: str) -> None:
 
     assert view["state"] == "succeeded"
     assert [step["step"] for step in view["steps"]] == ["plan_staging"]
-    assert steps(run, {paths.run_file(run): FACTS}) == []
+    assert steps(run, {paths.run_file(run): FACTS}, {}) == []
 
 
 def test_a_period_incident_is_shown_where_it_is_the_runs_own() -> None:
