@@ -58,6 +58,7 @@ from triggers import (
     reconcile,
     retention,
     run_files,
+    run_page,
     runs,
     search,
 )
@@ -83,6 +84,7 @@ TRIGGERS = (
     health,
     openapi,
     pages,
+    run_page,
     page_changes,
 )
 ORCHESTRATORS = (evaluate_period, run_model, stage_inputs, await_job, verify_outputs, end_job, drive_backfill)

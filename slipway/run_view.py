@@ -42,8 +42,7 @@ def worth_reading(run: RunId, listed: Mapping[str, datetime]) -> tuple[list[str]
         name = path.removeprefix(folder)
         if name.startswith("receipts/"):
             place = paths.parse("control", path)
-            if place.what == "receipt_of_attempt_batch":
-                assert place.attempt is not None and place.step is not None and place.number is not None
+            if place.step is not None and place.attempt is not None and place.number is not None:
                 batches[place.attempt, place.step].append((written, place.number, path))
             else:
                 wanted.append(path)

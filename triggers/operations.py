@@ -47,6 +47,7 @@ _PAGE: Query = {
     "limit": ("How many entries a page has.", {"type": "integer", "minimum": 1, "maximum": paging.MOST}),
     "cursor": ("Where the page begins: `next` of the page before.", TEXT),
 }
+_LOG: Query = {"cursor": ("Where it goes on: `next` of the answer before.", TEXT)}
 _COLUMNS: Query = {"periods": ("How many periods of each model.", {"type": "integer", "minimum": 1, "maximum": KEPT})}
 _SEARCH: Query = {
     "model": ("Of this model.", TEXT),
@@ -84,7 +85,7 @@ OPERATIONS = (
     Operation("get_run_inputs", "GET", "runs/{run}/inputs", "A run's input files", shapes.InputFiles, query=_PAGE),
     Operation("get_run_outputs", "GET", "runs/{run}/outputs", "A run's output files", shapes.OutputFiles, query=_PAGE),
     Operation("get_run_lineage", "GET", "runs/{run}/lineage", "Whose outputs it read, who reads its", shapes.Lineage),
-    Operation("get_run_log", "GET", "runs/{run}/log", "The end of a job's log", shapes.Log),
+    Operation("get_run_log", "GET", "runs/{run}/log", "What a job printed", shapes.Log, query=_LOG),
     Operation("get_incidents", "GET", "incidents", "Incidents", shapes.Incidents, query=_STATUS),
     Operation("get_incident", "GET", "incidents/{key}", "An incident", shapes.IncidentDocument),
     Operation("get_doctor", "GET", "doctor", "The environment, checked", shapes.Checkup, operators=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -14,19 +14,13 @@ import azure.functions as func
 from slipway import catalog
 from slipway.azure.lake import lake
 from slipway.period import last_ended
-from triggers.api import Problem
 from triggers.curves import curves
-from triggers.gantt import bars
-from triggers.history import history_of
 from triggers.incidents import incident_of, subject_of
-from triggers.lineage import lineage_of
 from triggers.models import Fleet, Listed
 from triggers.overview import overview
 from triggers.paging import cursor, limit
 from triggers.periods import card_of
 from triggers.rendering import FOLDER, kind, page, shown
-from triggers.run_files import inputs_of, log_of, outputs_of
-from triggers.runs import run_of, view_of
 from triggers.search import incidents, search_of
 from triggers.trend import trend
 
@@ -35,8 +29,6 @@ bp = df.Blueprint()
 ASSETS = {"style.css": "text/css", "live.js": "text/javascript"}
 #: How many periods of each model the board shows at most, and what it may weigh, in bytes: people open it on a phone.
 SHOWN, HEAVIEST = 7, 195_000
-#: How many of a run's files a page shows.
-FILES = 50
 
 
 @bp.function_name("page_board")
@@ -118,26 +110,6 @@ async def page_period(request: func.HttpRequest) -> func.HttpResponse:
     return shown("period.html", twin=f"/api/models/{quote(model)}/periods/{quote(period)}", card=card)
 
 
-@bp.function_name("page_run")
-@bp.route("dashboard/runs/{run}", methods=["GET"], trigger_arg_name="request")
-@bp.durable_client_input(client_name="client")
-@page
-async def page_run(request: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    """A run: its failure first, what happened when, what it gave, what its job printed."""
-    run = run_of(request)
-    view = await asyncio.to_thread(view_of, run)
-    history = await history_of(run, client)
-    outputs = await _if_there(lambda: outputs_of(run, FILES, None)) or {"files": [], "readers": [], "next": None}
-    log = await _if_there(lambda: log_of(run))
-    inputs = await _if_there(lambda: inputs_of(run, FILES, None))
-    lineage = await _if_there(lambda: lineage_of(run)) or {"upstream": [], "downstream": [], "whole": True}
-    record = await asyncio.to_thread(lake().period, run.model, run.period)
-    published = record["published"]["run"] if record and record["published"] else None
-    found = {"run": view, "history": history, "bars": bars(history["timeline"]), "outputs": outputs, "log": log}
-    more = {"inputs": inputs, "lineage": lineage, "published": published}
-    return shown("run.html", twin=f"/api/runs/{run}", **found, **more)
-
-
 @bp.function_name("page_runs")
 @bp.route("dashboard/runs", methods=["GET"], trigger_arg_name="request")
 @page
@@ -178,10 +150,3 @@ async def page_asset(request: func.HttpRequest) -> func.HttpResponse:
     body = await asyncio.to_thread((FOLDER / "assets" / name).read_bytes)
     headers = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
     return func.HttpResponse(body, mimetype=ASSETS[name], headers=headers)
-
-
-async def _if_there(find: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    try:
-        return await asyncio.to_thread(find)
-    except Problem:
-        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import azure.durable_functions as df
@@ -13,6 +14,8 @@ from slipway import catalog, paths
 from slipway.azure.job_details import job_details
 from slipway.azure.jobs import jobs
 from slipway.azure.lake import lake
+from slipway.failure import Failed, Failure, Kind
+from slipway.job_log import Stretch
 from slipway.manifest import MANIFEST
 from slipway.run import RunId, job_name
 from slipway.snapshot import Part
@@ -24,10 +27,12 @@ from triggers.shapes import InputFiles, Log, OutputFile, OutputFiles, StagedFile
 
 bp = df.Blueprint()
 
-#: How many lines of a log are shown, from its end.
+#: How many lines of a log an answer has.
 LINES = 1000
-#: How much of a log's end is read for them, in bytes.
-TAIL = 512 * 1024
+#: Seconds that Azure ML has for a log, where nothing else is asked for.
+LOG_SECONDS = 20.0
+#: Threads that wait for Azure ML, and for nothing else: where it does not answer, all else of the app still does.
+_waiting = ThreadPoolExecutor(8, "azure-ml")
 
 
 @bp.function_name("get_run_inputs")
@@ -50,11 +55,11 @@ async def get_run_outputs(request: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("get_run_log")
 @bp.route("api/runs/{run}/log", methods=["GET"], trigger_arg_name="request")
-@endpoint()
+@endpoint("cursor")
 async def get_run_log(request: func.HttpRequest) -> func.HttpResponse:
-    """The last lines that the job of the newest attempt has printed; ask again to follow it."""
+    """The last lines that the job of the newest attempt has printed; with a cursor those that it printed since."""
     reader(request)
-    return answer(await asyncio.to_thread(log_of, run_of(request)))
+    return answer(await log_of(run_of(request), cursor(request), LOG_SECONDS))
 
 
 def inputs_of(run: RunId, count: int, place: str | None) -> dict[str, Any]:
@@ -114,8 +119,21 @@ def _newest_outputs(run: RunId) -> tuple[int, str | None]:
     return attempt, paths.closed_folder(run, attempt) if closed else paths.outputs_folder(run, attempt)
 
 
-def log_of(run: RunId) -> dict[str, Any]:
-    """The end of the log of a run's job. Raises 404 where no job was submitted."""
+async def log_of(run: RunId, place: str | None, seconds: float) -> dict[str, Any]:
+    """The end of the log of a run's job, or how it goes on from a place. Raises 404 where no job was submitted.
+
+    Raises Failed `no-answer` when Azure ML takes longer than `seconds`; what waits for it then is left to its own
+    timeouts.
+    """
+    asking = asyncio.get_running_loop().run_in_executor(_waiting, _log_of, run, place)
+    try:
+        return await asyncio.wait_for(asking, seconds)
+    except TimeoutError as error:
+        message = f"Azure ML did not answer within {seconds:.0f} s."
+        raise Failed(Failure(Kind.PLATFORM, "no-answer", message, transient=True)) from error
+
+
+def _log_of(run: RunId, place: str | None) -> dict[str, Any]:
     record = lake().period(run.model, run.period)
     claim = record["claim"] if record else None
     if claim is not None and claim["run"] == run.text:
@@ -125,16 +143,40 @@ def log_of(run: RunId) -> dict[str, Any]:
     seen = jobs().own(name) if name else None
     if name is None or seen is None:
         raise Problem(404, "No log", f"{run} has submitted no job yet, or ended before it did.")
-    first, lines = job_details().last_lines(name, TAIL)
+    since, line = _place(place, name)
+    over = seen.phase == "ended"
+    found = job_details().log(name, since, most=LINES, over=over)
+    first = line if since == found.begins else 1 if found.begins == 0 else None
     log = Log(
         run=run.text,
         attempt=attempt,
         job=name,
         state=seen.status,
-        first_line=first + len(lines) - len(lines[-LINES:]),
-        lines=lines[-LINES:],
+        first_line=first,
+        lines=list(found.lines),
+        unfinished=found.unfinished,
+        begins=found.begins,
+        bytes=found.length,
+        next=None if over and found.ends == found.length else _next(name, found, first),
     )
     return log.model_dump(mode="json")
+
+
+def _next(job: str, found: Stretch, first: int | None) -> str | None:
+    """Where the log goes on: the job, a byte of its log, and the number of the line there, 0 where nobody knows it."""
+    line = 0 if first is None else first + len(found.lines)
+    return as_cursor(f"{job} {found.ends} {line}")
+
+
+def _place(place: str | None, job: str) -> tuple[int | None, int | None]:
+    """The byte and the line where a cursor goes on. A run that went on with its next attempt has another log: None."""
+    if place is None:
+        return None, None
+    known, *numbers = place.split(" ")
+    if len(numbers) != 2:
+        raise Problem(400, "Malformed cursor", "The cursor is not one that a page has named.")
+    byte, line = map(_number, numbers)
+    return (byte, line or None) if known == job else (None, None)
 
 
 def _last_attempt(run: RunId) -> tuple[int, str | None]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -25,7 +26,7 @@ from slipway.names import InvalidName
 from slipway.period import Period
 from slipway.period_record import Refused
 from slipway.run import RunId, instance_id
-from slipway.run_view import run_view
+from slipway.run_view import run_view, worth_reading
 from slipway.settings import settings
 from slipway.subject import Subject
 from slipway.wishes import answered, ask, disown, resume, wish_cancel
@@ -45,7 +46,7 @@ log = logging.getLogger("slipway")
 
 #: How often a request's run number is worked out again when another run took it meanwhile.
 TRIES = 5
-#: How many of a run's receipts are read at a time: a run of many files has dozens.
+#: How many of a run's receipts are read at a time: an attempt has a dozen that are worth reading.
 READERS = 8
 
 
@@ -261,20 +262,34 @@ def _must_have_compute(run: RunId, compute: str) -> None:
     must_have_compute(catalog.pinned(lake().control, run.model, known.data["version"]), compute)
 
 
-def view_of(run: RunId) -> dict[str, Any]:
-    """The run as people are shown it. Raises 404 for one that is not known."""
-    record = lake().period(run.model, run.period)
-    folder = f"{paths.control_folder(run)}/"
-    found = lake().control.list(folder)
-    below = {entry.name: entry.name.removeprefix(folder) for entry in found}
-    wanted = [path for path, name in below.items() if name.startswith(("receipts/", "record-")) or name == "run.json"]
+@dataclass(frozen=True)
+class Look:
+    """A run as it stands: as people are shown it, its period's record, the attempts whose engine's history is kept."""
+
+    run: RunId
+    view: dict[str, Any]
+    record: dict[str, Any] | None
+    kept: frozenset[int]
+
+
+def look_at(run: RunId) -> Look:
+    """Look at a run, in the lake alone. Raises 404 for one that is not known."""
+    control, record = lake().control, lake().period(run.model, run.period)
+    listed = {entry.name: entry.modified for entry in control.list(f"{paths.control_folder(run)}/")}
+    wanted, batches = worth_reading(run, listed)
     with ThreadPoolExecutor(READERS) as pool:
-        read = zip(wanted, pool.map(lake().control.read, wanted), strict=True)
+        read = zip(wanted, pool.map(control.read, wanted), strict=True)
         records = {path: seen.data for path, seen in read if seen}
-    view = run_view(run, record, records, lake().incident(Subject.of_period(run.model, run.period)))
+    view = run_view(run, record, records, lake().incident(Subject.of_period(run.model, run.period)), batches)
     if view is None:
         raise _unknown(run)
-    return view
+    kept = (number for number in range(1, view["attempt"] + 1) if paths.engine_history(run, number) in listed)
+    return Look(run, view, record, frozenset(kept))
+
+
+def view_of(run: RunId) -> dict[str, Any]:
+    """The run as people are shown it. Raises 404 for one that is not known."""
+    return look_at(run).view
 
 
 def _must_exist(run: RunId) -> None:

@@ -286,14 +286,22 @@ class Overview(Shape):
 
 
 class Log(Shape):
-    """The end of what a run's job printed, line by line, secrets taken out."""
+    """The end of what a run's job printed, or what it printed since, line by line, secrets taken out."""
 
     run: str
     attempt: int
     job: str
     state: str
-    first_line: int = Field(description="The number of the first line here, from 1.")
+    first_line: int | None = Field(
+        description="The number of the first line here, from 1; null where the log is longer than what was read of it."
+    )
     lines: list[str]
+    unfinished: str | None = Field(
+        description="The last line of a job that still prints: perhaps half a line. The next page has it again."
+    )
+    begins: int = Field(description="At which byte of the log the first line here begins.")
+    bytes: int = Field(description="How long the whole log is, in bytes.")
+    next: str | None = Field(description="The cursor of what is printed from here on; null once all is here.")
 
 
 class Incidents(Shape):
@@ -585,6 +593,9 @@ class History(Shape):
 
     run: str
     state: str
+    missing: str | None = Field(
+        description="What is not here since the engine did not answer, in words; those tasks are told by receipts."
+    )
     timeline: list[Entry]
 
 

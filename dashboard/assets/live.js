@@ -1,9 +1,12 @@
-// Keeps the parts of a page current that say `data-live="<seconds>"`, by asking for the page again. Without it, people reload.
+// Keeps the parts of a page current that say `data-live="<seconds>"`, by asking for the page again with `live=yes`: it may
+// leave out what is not kept current. Without it, people reload.
 const parts = () => [...document.querySelectorAll("[data-live][id]")];
 const busy = (part) => part.contains(document.activeElement) || part.querySelector("details.change[open]");
 
 async function renew() {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  const address = new URL(location.href);
+  address.searchParams.set("live", "yes");
+  const answer = await fetch(address, { headers: { Accept: "text/html" } });
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of parts()) {

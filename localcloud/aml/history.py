@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import replace
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from aiohttp import web
 from localcloud.aml import documents, specification
 from localcloud.aml.cluster import Cluster
 from localcloud.aml.door import HISTORY, WORKSPACE, Door, read_object
-from localcloud.aml.errors import ArmError, not_found
+from localcloud.aml.errors import ArmError, not_found, unsupported
 from localcloud.aml.names import PROVIDER, Workspace, check_job_name
 from localcloud.aml.rules import Job
 from localcloud.aml.store import JobStore
@@ -131,7 +132,11 @@ class HistoryRoutes:
         return web.json_response(documents.run(self._workspace, updated))
 
     async def _log(self, request: web.Request) -> web.StreamResponse:
-        """Serve a log to whoever holds its signed address, as a SAS does."""
+        """Serve a log, or a range of it, to whoever holds its signed address, as a SAS does.
+
+        Source: REST reference, "Specifying the range header for Blob service operations": the last bytes cannot be
+        asked for without knowing the length.
+        """
         name, query = request.match_info["name"], request.query
         await announce(request, "GetLog", name)
         until = query.get("se", "")
@@ -139,6 +144,9 @@ class HistoryRoutes:
             raise ArmError(403, "AuthenticationFailed", "The signature of this address is not valid.")
         if self._clock.time() > int(until):
             raise ArmError(403, "AuthenticationFailed", "This address has expired; read the run's details again.")
+        asked = request.headers.get("Range", "bytes=0-")
+        if "x-ms-range" in request.headers or not re.fullmatch(r"bytes=\d+-\d*", asked):
+            raise unsupported("a range of a log other than by Range: bytes=FIRST-LAST or bytes=FIRST-")
         path = self._cluster.log_of(self._job(name).name)
         if path is None:
             raise not_found("Log", LOG)

@@ -1,6 +1,6 @@
 """What the job resource does not tell and the run history service does: why a job failed, and what it printed.
 
-Both are for people to read, so both are best effort: nothing is decided by them.
+Both are for people to read, and nothing is decided by them: the reason of a failed job is best effort.
 
 Source: the service as azure-ai-ml's own `jobs.stream` calls it (`runs/{name}/details`).
 """
@@ -8,10 +8,10 @@ Source: the service as azure-ai-ml's own `jobs.stream` calls it (`runs/{name}/de
 from __future__ import annotations
 
 import logging
-from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -20,12 +20,11 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.rest import HttpRequest
 
 from slipway.azure.credential import credential
+from slipway.azure.failures import failure_of
 from slipway.azure.workspace import ThinClient, thin_client
-from slipway.failure import redact
+from slipway.failure import Failed, Failure, Kind, redact
+from slipway.job_log import NOTHING, STRETCH, Stretch, stretch
 from slipway.settings import Settings, settings
-
-#: How much of a log is read to find its end, in bytes. A longer one is for the studio.
-LOG_LIMIT = 32 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
 
@@ -64,23 +63,25 @@ class JobDetails:
             logger.warning("how long job %s ran could not be read: %s", name, redact(str(problem)))
             return None
 
-    def log(self, name: str, tail: int = 64 * 1024) -> str:
-        """Read the last `tail` bytes of what the job `name` printed, each line redacted; empty where there is nothing.
+    def log(self, name: str, since: int | None = None, *, most: int = 1000, over: bool = True) -> Stretch:
+        """What the job `name` printed: at most `most` of its last lines, or of those from byte `since` on.
 
         Log files lie at addresses the service hands out. Only those of the workspace's own services and storage
-        account are read, and never with a token: such an address carries its own signature.
-        """
-        return "\n".join(self.last_lines(name, tail)[1])
+        account are read, and never with a token: such an address carries its own signature. `over` says that the job
+        prints no more. A log that is shorter than `since` was begun anew, and is read from its beginning.
 
-    def last_lines(self, name: str, tail: int = 64 * 1024) -> tuple[int, list[str]]:
-        """As `log`, line by line, with the number of the first one (from 1)."""
+        Raises:
+            Failed: The service did not say, or said what cannot be read.
+        """
         try:
             files = self._details(name).get("logFiles") or {}
             printed = sorted(path for path in files if path.startswith("user_logs/"))
-            return self._end_of(files[printed[0]], tail) if printed else (1, [])
-        except (AzureError, ValueError, LookupError, AttributeError) as problem:
-            logger.warning("the log of job %s could not be read: %s", name, redact(str(problem)))
-            return 1, []
+            return self._stretch(files[printed[0]], since, most, over=over) if printed else NOTHING
+        except AzureError as error:
+            raise Failed(failure_of(error)) from error
+        except (ValueError, LookupError, AttributeError, TypeError) as problem:
+            message = f"The log of job {name} could not be read: {problem}"
+            raise Failed(Failure(Kind.PLATFORM, "damaged-answer", message, transient=True)) from problem
 
     @cached_property
     def _services(self) -> _Services:
@@ -98,26 +99,36 @@ class JobDetails:
         path = f"/history/v1.0{self._settings.workspace_id}/runs/{quote(name, safe='')}/details"
         return _json(self._with_token, self._services.api + path)
 
-    def _end_of(self, url: str, tail: int) -> tuple[int, list[str]]:
+    def _stretch(self, url: str, since: int | None, most: int, *, over: bool) -> Stretch:
         if urlsplit(_https(url)).netloc not in self._services.log_hosts:
             raise ValueError(f"logs are not read from {urlsplit(url).netloc}, which is no service of the workspace")
-        last: deque[bytes] = deque()
-        read = kept = lines = 0
-        with self._without_token.send_request(HttpRequest("GET", url), stream=True) as response:
-            if response.status_code != 200:
+        begin = since or 0
+        data, length = self._bytes(url, begin)
+        if since is None and length > STRETCH:
+            begin = length - STRETCH
+            data, length = self._bytes(url, begin)
+        elif begin > length:
+            begin = 0
+            data, length = self._bytes(url, begin)
+        return stretch(data, begin, length, most, newest=since is None, over=over)
+
+    def _bytes(self, url: str, begin: int) -> tuple[bytes, int]:
+        """A stretch of a log from `begin` on, with the byte before it, and the length of the whole log.
+
+        Source: REST reference, "Specifying the range header for Blob service operations": a range that begins behind
+        the end, as any of an empty blob does, is 416.
+        """
+        first, last = max(0, begin - 1), begin + STRETCH - 1
+        # A range counts the bytes that are sent: packed ones would be others.
+        headers = {"Range": f"bytes={first}-{last}", "Accept-Encoding": "identity"}
+        with self._without_token.send_request(HttpRequest("GET", url, headers=headers), stream=True) as response:
+            if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return b"", 0
+            if response.status_code == HTTPStatus.OK:
+                raise ValueError("its server sends no part of it alone; read it in the studio")
+            if response.status_code != HTTPStatus.PARTIAL_CONTENT:
                 raise HttpResponseError(response=response)
-            for chunk in response.iter_bytes():
-                last.append(chunk)
-                read, kept = read + len(chunk), kept + len(chunk)
-                while kept - len(last[0]) >= tail:
-                    gone = last.popleft()
-                    kept, lines = kept - len(gone), lines + gone.count(b"\n")
-                if read > LOG_LIMIT:
-                    raise ValueError(f"it is longer than {LOG_LIMIT} bytes; read it in the studio")
-        whole = b"".join(last)
-        begin = max(0, len(whole) - tail)
-        lines += whole[:begin].count(b"\n")
-        return lines + 1, [redact(line) for line in whole[begin:].decode(errors="replace").splitlines()]
+            return b"".join(response.iter_bytes()), int(response.headers["Content-Range"].rpartition("/")[2])
 
 
 @cache

@@ -4,49 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from slipway.cli.asking import AsJson, Env, Run, asking, show_json
 from slipway.cli.client import Client, Document, Refused, pause
-from slipway.cli.screen import clean
+from slipway.cli.screen import clean, size
 
-#: The states in which Azure ML's jobs print nothing any more.
-OVER = ("Completed", "Failed", "Canceled")
 #: Seconds between two looks.
 EVERY = 2.0
-
-
-@dataclass
-class Reader:
-    """Which lines of a growing log are new. A run that goes on with its next attempt has another job, and another log.
-
-    The last line of a job that still prints may be half a line: it is held back until it was seen unchanged, and
-    printed again if it grew nevertheless.
-    """
-
-    job: str | None = None
-    line: int = 1  #: the number of the next line that is new
-    held: str | None = None
-    printed: str | None = None  #: the last line that was
-
-    def new(self, log: Document) -> tuple[int, Sequence[str]]:
-        """How many lines were missed, gone from the log's end before they were read, and the new ones."""
-        first, lines = log["first_line"], log["lines"]
-        if log["job"] != self.job:
-            self.job, self.line, self.held, self.printed = log["job"], first, None, None
-        if 0 <= self.line - 1 - first < len(lines) and lines[self.line - 1 - first] != self.printed:
-            self.line -= 1
-        fresh = lines[max(0, self.line - first) :]
-        whole = log["state"] in OVER or (len(fresh) == 1 and fresh[0] == self.held)
-        if fresh and not whole:
-            fresh, self.held = fresh[:-1], fresh[-1]
-        missed = max(0, first - self.line) if fresh else 0
-        if fresh:
-            self.line, self.printed = self.line + missed + len(fresh), fresh[-1]
-        return missed, fresh
+#: How many lines an answer has at most; where it has as many, the next ones are there already.
+FULL = 1000
 
 
 def logs(
@@ -67,38 +36,45 @@ def logs(
     if as_json:
         show_json(log)
     else:
-        _print(log["lines"])
+        _print_end(log)
+        _print([log["unfinished"]] if log["unfinished"] else [])
 
 
 def _follow(api: Client, run: str, *, as_json: bool) -> None:
-    reader, state = Reader(), ""
-    while state not in OVER:
-        if state:
+    """Print whole lines, each once, from the end of the log on until the job has ended and all was read."""
+    place: str | None = None
+    while True:
+        log = _seen(api, run, place)
+        if log is not None:
+            if as_json and log["lines"]:
+                typer.echo(json.dumps(log))
+            elif not as_json:
+                _print_end(log) if place is None else _print(log["lines"])
+            place = log["next"]
+            if place is None:
+                typer.echo(f"{log['job']}: {log['state']}", err=True)
+                return
+        if log is None or len(log["lines"]) < FULL:
             pause(EVERY)
-        log = _seen(api, run)
-        if log is None:
-            state = "not submitted"
-            continue
-        state = log["state"]
-        missed, lines = reader.new(log)
-        if missed:
-            typer.echo(f"({missed} lines came too fast to be read)", err=True)
-        if as_json and lines:
-            typer.echo(json.dumps({**log, "first_line": reader.line - len(lines), "lines": lines}))
-        elif lines:
-            _print(lines)
-    typer.echo(f"{reader.job}: {state}", err=True)
 
 
-def _seen(api: Client, run: str) -> Document | None:
-    """The log; None while the run is active and its job not submitted."""
+def _seen(api: Client, run: str, place: str | None) -> Document | None:
+    """The log from a place on; None while the run is active and its job not submitted."""
     try:
-        return api.get("runs", run, "log")
+        return api.get("runs", run, "log", cursor=place)
     except Refused as refused:
         # Only an active run has a deadline; one that ended without a job never has a log.
         if refused.problem.get("title") != "No log" or api.get("runs", run)["deadline"] is None:
             raise
         return None
+
+
+def _print_end(log: Document) -> None:
+    """The end of a log; where it is only that, a word of it goes to stderr."""
+    if log["begins"]:
+        shown, whole = size(log["bytes"] - log["begins"]), size(log["bytes"])
+        typer.echo(f"(the last {shown} of {whole}; all of it is in the studio)", err=True)
+    _print(log["lines"])
 
 
 def _print(lines: Sequence[str]) -> None:

@@ -23,16 +23,21 @@ def show(run: Run, env: Env = None, as_json: AsJson = False) -> None:
     """Show a run: its failure first, its steps on a timeline, its attempts, its metrics, its links."""
     with asking(env, as_json=as_json) as api:
         found = api.get("runs", run)
-        history = {"timeline": []} if as_json else api.get("runs", run, "history")
+        history = {"timeline": [], "missing": None} if as_json else api.get("runs", run, "history")
     if as_json:
         show_json(found)
         return
     screen = console()
-    put(screen, rendered(found, history["timeline"], screen.width))
+    put(screen, rendered(found, history["timeline"], screen.width, history.get("missing")))
 
 
-def rendered(run: Document, history: Sequence[Document], width: int) -> Iterator[Table | Text]:
-    """All of it, from the top of the screen. `history` is every task that was tried, by the time it began."""
+def rendered(
+    run: Document, history: Sequence[Document], width: int, missing: str | None = None
+) -> Iterator[Table | Text]:
+    """All of it, from the top of the screen. `history` is every task that was tried, by the time it began.
+
+    `missing` says what of it could not be had.
+    """
     yield Text.assemble(text(run["run"], "bold"), "  ", state(run["state"]), _wish(run))
     if run["failure"]:
         yield failure(run["failure"], run["failed_step"])
@@ -42,6 +47,8 @@ def rendered(run: Document, history: Sequence[Document], width: int) -> Iterator
     if history:
         yield Text()
         yield timeline(tasks(history), max(8, min(TIMELINE, width - BESIDE)))
+    if missing:
+        yield text(missing, "yellow")
     if run["attempts"]:
         yield Text()
         yield _attempts(run["attempts"])

@@ -200,7 +200,31 @@ def test_a_failed_job_says_why(resolved: dict[str, Any]) -> None:
 
     assert ended(one.name).outcome == "failed"
     assert "code 1" in job_details().error(one.name)
-    assert job_details().log(one.name).splitlines()[-2:] == ["counting", "no rows at all"]
+    log = job_details().log(one.name)
+    assert log.lines[-2:] == ("counting", "no rows at all")
+    assert (log.begins, log.ends) == (0, log.length)
+
+
+def test_of_a_long_log_the_end_is_read_or_what_was_printed_since(
+    resolved: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it is, in ranges; one that was begun anew is read from its beginning."""
+    one = filled(resolved, 11, "fail")
+    submit(one)
+    assert ended(one.name).outcome == "failed"
+    whole = job_details().log(one.name)
+    monkeypatch.setattr("slipway.azure.job_details.STRETCH", 30)
+
+    end = job_details().log(one.name)
+    [*_, before, last] = whole.lines
+
+    assert (end.lines[-1], end.ends, end.length) == (last, whole.length, whole.length)
+    assert 0 < whole.length - end.begins <= 30
+    since = whole.length - len(last) - 1
+    assert job_details().log(one.name, since).lines == (last,)
+    assert job_details().log(one.name, since - len(before) - 1, most=1).lines == (before,)
+    assert job_details().log(one.name, whole.length).lines == ()
+    assert job_details().log(one.name, whole.length + 9, most=1).lines == whole.lines[:1]
 
 
 def test_a_canceled_job_ends(resolved: dict[str, Any]) -> None:

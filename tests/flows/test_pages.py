@@ -101,6 +101,22 @@ def test_a_failed_run_tells_its_failure_first(yard: Yard, model: str) -> None:
     assert "&lt;b&gt;told to fail" in page
 
 
+def test_a_run_is_shown_while_azure_ml_fails(yard: Yard, model: str) -> None:
+    """All of it but the log, which says so; the API answers for the run, and 503 for the log."""
+    run = yard.period(model, BROKEN)["last"]["run"]
+    yard.fault({"status": 503, "code": "ServiceUnavailable"}, service="aml", operation="GetJob", name=f"{run}-a1")
+
+    page = seen(yard, f"dashboard/runs/{run}")
+
+    log = page[page.index('id="log-now"') :]
+    assert "A service did not answer as it should" in log
+    assert "ServiceUnavailable" in log
+    assert "did not answer" not in page.removesuffix(log)
+    assert "job-failed" in page
+    assert yard.run(run)["state"] == "failed"
+    assert yard.call("GET", f"runs/{run}/log")[0] == 503
+
+
 def test_runs_and_incidents(yard: Yard, model: str) -> None:
     """A search by form, and what people have to see to."""
     run = yard.period(model, DAY)["published"]["run"]

@@ -162,6 +162,8 @@ def test_files_and_log_of_a_run(yard: Yard, model: str) -> None:
     log = shown(yard, "get_run_log", f"runs/{failed}/log")
     assert (log["state"], log["first_line"]) == ("Failed", 1)
     assert log["lines"]
+    assert (log["begins"], log["unfinished"], log["next"]) == (0, None, None)
+    assert log["bytes"] > 0
     assert shown(yard, "get_run_outputs", f"runs/{failed}/outputs")["files"] == []
 
 
@@ -198,6 +200,7 @@ def test_incidents(yard: Yard, model: str) -> None:
         ("runs?cursor=bm90IGEgdGltZQ==", 400),
         ("runs/no-run/log", 404),
         ("runs/shop--2024-01-05--0a1b2c3d-1/log", 404),
+        ("runs/no-run/log?colour=red", 400),
         ("runs/shop--2024-01-05--0a1b2c3d-1/inputs", 404),
         ("runs/shop--2024-01-05--0a1b2c3d-1/outputs", 404),
         ("incidents?status=odd", 400),

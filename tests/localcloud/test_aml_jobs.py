@@ -242,6 +242,22 @@ class TestRunning:
         assert ended(client, "big") == "Failed"
         assert "larger than 8388608 bytes" in details(cloud, "big")["error"]["error"]["message"]
 
+    def test_a_log_is_read_in_ranges(self, cloud: Served, client: MLClient) -> None:
+        """As a blob is: first and last byte, or from one on; behind the end is 416, the last bytes alone refused."""
+        client.jobs.create_or_update(job("ranges", "printf abcdefghij"))
+        assert ended(client, "ranges") == "Completed"
+        url = details(cloud, "ranges")["logFiles"]["user_logs/std_log.txt"]
+
+        def read(text: str) -> tuple[int, str, str | None]:
+            answer = requests.get(url, headers={"Range": text}, timeout=60)
+            return answer.status_code, answer.text, answer.headers.get("Content-Range")
+
+        assert read("bytes=2-4") == (206, "cde", "bytes 2-4/10")
+        assert read("bytes=8-99") == (206, "ij", "bytes 8-9/10")
+        assert read("bytes=9-") == (206, "j", "bytes 9-9/10")
+        assert read("bytes=10-12")[0] == 416
+        assert read("bytes=-3")[0] == 501
+
     def test_the_log_is_capped(self, cloud: Served, client: MLClient) -> None:
         """A job may write any amount of log; the first mebibyte is kept."""
         client.jobs.create_or_update(job("talkative", "head -c 3000000 /dev/zero | tr '\\0' x; echo done"))

@@ -1,72 +1,97 @@
-"""Following a log: each line once, none lost without a word, half a line not taken for a whole one."""
+"""Following a log: each line once, none lost, half a line not taken for a whole one."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-from slipway.cli.logs import Reader
+import pytest
+
+from slipway.cli.client import Refused
+from slipway.cli.logs import FULL, _follow
+from triggers.run_files import LINES
 from triggers.shapes import Log
 
 
-def log(first: int, *lines: str, state: str = "Running", attempt: int = 1) -> dict[str, Any]:
-    """The end of a log."""
+def log(*lines: str, state: str = "Running", begins: int = 0, then: str | None = None, **more: Any) -> dict[str, Any]:
+    """An answer of the API."""
     document = {
         "run": "r",
-        "attempt": attempt,
-        "job": f"r-a{attempt}",
+        "attempt": 1,
+        "job": "r-a1",
         "state": state,
-        "first_line": first,
+        "first_line": None,
         "lines": list(lines),
+        "unfinished": None,
+        "begins": begins,
+        "bytes": begins + sum(len(line) + 1 for line in lines),
+        "next": then,
+        **more,
     }
     Log.model_validate(document)
     return document
 
 
-def read(*seen: dict[str, Any]) -> list[tuple[int, list[str]]]:
-    """What a reader takes for new of one look after the other."""
-    reader = Reader()
-    return [(missed, list(lines)) for missed, lines in map(reader.new, seen)]
+class Api:
+    """An API whose log has these answers by cursor; one that is a list is answered one after the other."""
+
+    def __init__(self, answers: dict[str | None, list[Any]], deadline: str | None = "soon") -> None:
+        self.answers, self.deadline = answers, deadline
+
+    def get(self, *way: str, cursor: str | None = None) -> dict[str, Any]:
+        """What lies there now."""
+        if way[-1] != "log":
+            return {"deadline": self.deadline}
+        answer: dict[str, Any] | Refused = self.answers[cursor].pop(0)
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
 
 
-def test_each_line_is_new_once() -> None:
-    """The last one of a job that still prints only when it stays as it is, or the job has ended."""
-    assert read(
-        log(1),
-        log(1, "one", "tw"),
-        log(1, "one", "two", "three"),
-        log(1, "one", "two", "three"),
-        log(1, "one", "two", "three"),
-        log(1, "one", "two", "three", "four", state="Completed"),
-    ) == [(0, []), (0, ["one"]), (0, ["two"]), (0, ["three"]), (0, []), (0, ["four"])]
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between two looks; they take no time."""
+    made: list[float] = []
+    monkeypatch.setattr(import_module("slipway.cli.logs"), "pause", made.append)
+    return made
 
 
-def test_a_line_that_grew_after_all_is_new_again() -> None:
-    """A program that thinks for a while in the middle of a line."""
-    half, whole = log(1, "epoch 1 "), log(1, "epoch 1 done", "bye")
+def test_a_log_is_followed_from_its_end_on_until_all_was_read(
+    capsys: pytest.CaptureFixture[str], waits: list[float]
+) -> None:
+    """Each answer goes on where the one before ended; half a line waits until it is whole, or the job over."""
+    api = Api(
+        {
+            None: [log("one", "two", begins=2 * 2**30, then="A", unfinished="thr")],
+            "A": [log(then="A", unfinished="thr"), log("three", then="B", unfinished="fo")],
+            "B": [log("fo", state="Failed")],
+        }
+    )
 
-    assert read(half, half, whole, log(1, "epoch 1 done", "bye", state="Failed")) == [
-        (0, []),
-        (0, ["epoch 1 "]),
-        (0, ["epoch 1 done"]),
-        (0, ["bye"]),
-    ]
+    _follow(api, "r", as_json=False)  # type: ignore[arg-type]
+
+    told = capsys.readouterr()
+    assert told.out.splitlines() == ["one", "two", "three", "fo"]
+    assert told.err.splitlines() == ["(the last 8 B of 2.1 GB; all of it is in the studio)", "r-a1: Failed"]
+    assert len(waits) == 3
 
 
-def test_a_log_is_read_from_where_it_begins_and_lines_that_came_too_fast_are_counted() -> None:
-    """Only its end is shown; what was there before the first look is not missed."""
-    assert read(log(5001, "a", "b", "c"), log(5010, "x", "y", "z"), log(5010, "x", "y", "z", state="Canceled")) == [
-        (0, ["a", "b"]),
-        (7, ["x", "y"]),
-        (0, ["z"]),
-    ]
+def test_what_is_there_already_is_not_waited_for(waits: list[float]) -> None:
+    """A job may print faster than somebody looks."""
+    full = log(*["x"] * FULL, then="A")
+
+    _follow(Api({None: [full], "A": [full, log(state="Completed")]}), "r", as_json=False)  # type: ignore[arg-type]
+
+    assert waits == []
+    assert FULL == LINES
 
 
-def test_the_next_attempt_has_a_log_of_its_own() -> None:
-    """Its line numbers begin anew."""
-    second = log(1, "uno", "dos", attempt=2)
+def test_a_run_without_a_job_is_waited_for_while_it_is_active(waits: list[float]) -> None:
+    """One that ended without a job never has a log."""
+    none = Refused({"title": "No log"})
 
-    assert read(log(1, "one", "two"), second, {**second, "state": "Completed"}) == [
-        (0, ["one"]),
-        (0, ["uno"]),
-        (0, ["dos"]),
-    ]
+    _follow(Api({None: [none, log("one", state="Completed")]}), "r", as_json=False)  # type: ignore[arg-type]
+
+    assert len(waits) == 1
+    with pytest.raises(Refused):
+        _follow(Api({None: [none]}, deadline=None), "r", as_json=False)  # type: ignore[arg-type]
