@@ -42,27 +42,54 @@ class HostSettings:
 
 
 def read_host_json(app: Path) -> HostSettings:
-    """Read ``<app>/host.json``; raises :class:`AppError`."""
-    path = app / "host.json"
+    """Read ``<app>/host.json``, and what app settings put in its place; raises :class:`AppError`."""
+    document = _overridden(_document(app / "host.json"))
+    extensions = document.get("extensions", {})
+    durable = extensions.get("durabletask", {})
+    many = 10 * (os.cpu_count() or 1)
+    return HostSettings(
+        route_prefix=extensions.get("http", {}).get("routeprefix", "api").strip("/"),
+        function_timeout=_timeout(document.get("functiontimeout", "00:30:00")),
+        hub_name=settings_filled_in(durable.get("hubname", "TestHubName")),
+        versions=_versions(durable),
+        replace_any_state=_replaces_any_state(durable.get("overridableexistinginstancestates", "NonRunningStates")),
+        max_activities=durable.get("maxconcurrentactivityfunctions", many),
+        max_orchestrators=durable.get("maxconcurrentorchestratorfunctions", many),
+        queues=_queues(extensions.get("queues", {})),
+    )
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """Return ``host.json`` with all names in lower case: .NET reads them in any."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise AppError(f'{path} is missing: a Functions app has one, the smallest is {{"version": "2.0"}}') from None
     except ValueError as problem:
         raise AppError(f"{path} is not a JSON document: {problem}") from problem
-    extensions = document.get("extensions", {})
-    durable = extensions.get("durableTask", {})
-    many = 10 * (os.cpu_count() or 1)
-    return HostSettings(
-        route_prefix=extensions.get("http", {}).get("routePrefix", "api").strip("/"),
-        function_timeout=_timeout(document.get("functionTimeout", "00:30:00")),
-        hub_name=settings_filled_in(durable.get("hubName", "TestHubName")),
-        versions=_versions(durable),
-        replace_any_state=durable.get("overridableExistingInstanceStates") == "AnyState",
-        max_activities=durable.get("maxConcurrentActivityFunctions", many),
-        max_orchestrators=durable.get("maxConcurrentOrchestratorFunctions", many),
-        queues=_queues(extensions.get("queues", {})),
-    )
+    found = _lowered(document)
+    if not isinstance(found, dict) or found.get("version") != "2.0":
+        raise AppError(f"{path} needs the property 'version': \"2.0\", the version of the file's own form")
+    return found
+
+
+def _lowered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name.lower(): _lowered(inner) for name, inner in value.items()}
+    return value
+
+
+def _overridden(document: dict[str, Any]) -> dict[str, Any]:
+    """Put app settings such as ``AzureFunctionsJobHost__extensions__http__routePrefix`` in the file's place."""
+    for name, text in os.environ.items():
+        head, *path = name.lower().split("__")
+        if head != "azurefunctionsjobhost" or not path:
+            continue
+        place = document
+        for step in path[:-1]:
+            place = place.setdefault(step, {})
+        place[path[-1]] = int(text) if text.isdecimal() else text
+    return document
 
 
 def settings_filled_in(text: str) -> str:
@@ -90,11 +117,17 @@ def _timeout(text: str) -> float:
     return float("inf") if text == "-1" else duration(text)
 
 
+def _replaces_any_state(states: str) -> bool:
+    if states.lower() not in ("anystate", "nonrunningstates"):
+        raise AppError(f"host.json: overridableExistingInstanceStates is AnyState or NonRunningStates; found {states}")
+    return states.lower() == "anystate"
+
+
 def _versions(durable: dict[str, Any]) -> Versions:
     found = Versions(
-        default=durable.get("defaultVersion", ""),
-        match=durable.get("versionMatchStrategy", "CurrentOrOlder"),
-        on_mismatch=durable.get("versionFailureStrategy", "Reject"),
+        default=durable.get("defaultversion", ""),
+        match=durable.get("versionmatchstrategy", "CurrentOrOlder"),
+        on_mismatch=durable.get("versionfailurestrategy", "Reject"),
     )
     if found.match not in ("None", "Strict", "CurrentOrOlder") or found.on_mismatch not in ("Reject", "Fail"):
         raise AppError(
@@ -105,11 +138,11 @@ def _versions(durable: dict[str, Any]) -> Versions:
 
 
 def _queues(settings: dict[str, Any]) -> QueueSettings:
-    batch_size = settings.get("batchSize", 16)
+    batch_size = settings.get("batchsize", 16)
     return QueueSettings(
         batch_size=batch_size,
-        new_batch_threshold=settings.get("newBatchThreshold", batch_size // 2 * (os.cpu_count() or 1)),
-        max_dequeue_count=settings.get("maxDequeueCount", 5),
-        visibility_timeout=duration(settings.get("visibilityTimeout", "00:00:00")),
-        base64=settings.get("messageEncoding", "base64").lower() == "base64",
+        new_batch_threshold=settings.get("newbatchthreshold", batch_size // 2 * (os.cpu_count() or 1)),
+        max_dequeue_count=settings.get("maxdequeuecount", 5),
+        visibility_timeout=duration(settings.get("visibilitytimeout", "00:00:00")),
+        base64=settings.get("messageencoding", "base64").lower() == "base64",
     )

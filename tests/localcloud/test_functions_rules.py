@@ -10,7 +10,7 @@ import pytest
 
 from localcloud.functions.durable import history
 from localcloud.functions.durable.versions import Versions
-from localcloud.functions.host_json import AppError, duration
+from localcloud.functions.host_json import AppError, duration, read_host_json
 from localcloud.functions.ncrontab import parse_schedule
 from localcloud.functions.routes import parse_route
 
@@ -88,6 +88,38 @@ class TestRoutes:
         shuffled = [ordered[2], ordered[0], ordered[3], ordered[1]]
 
         assert sorted(shuffled, key=lambda template: parse_route(template).rank) == ordered
+
+
+class TestHostJson:
+    def test_names_in_any_case(self, tmp_path, monkeypatch):
+        """Names count in any case, as .NET reads them; app settings take the file's place; a BOM does no harm."""
+        durable = '{"HubName": "Mine", "OverridableExistingInstanceStates": "anyState"}'
+        text = '{"version": "2.0", "Extensions": {"DurableTask": ' + durable + "}}"
+        (tmp_path / "host.json").write_text(text, encoding="utf-8-sig")
+        monkeypatch.setenv("AzureFunctionsJobHost__extensions__http__routePrefix", "v1")
+        monkeypatch.setenv("AzureFunctionsJobHost__extensions__durableTask__maxConcurrentActivityFunctions", "3")
+        settings = read_host_json(tmp_path)
+
+        assert (settings.hub_name, settings.replace_any_state) == ("Mine", True)
+        assert (settings.route_prefix, settings.max_activities) == ("v1", 3)
+
+    @pytest.mark.parametrize(
+        ("text", "complaint"),
+        [
+            ("{}", "needs the property 'version'"),
+            ('{"version": "3.0"}', "needs the property 'version'"),
+            ("[]", "needs the property 'version'"),
+            (
+                '{"version": "2.0", "extensions": {"durableTask": {"overridableExistingInstanceStates": "All"}}}',
+                "found All",
+            ),
+        ],
+    )
+    def test_errors(self, tmp_path, text, complaint):
+        """A file that Azure's host would not take is refused."""
+        (tmp_path / "host.json").write_text(text)
+        with pytest.raises(AppError, match=complaint):
+            read_host_json(tmp_path)
 
 
 class TestVersions:
