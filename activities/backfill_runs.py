@@ -41,7 +41,7 @@ def outcomes(record: dict[str, Any], now: datetime) -> dict[str, Entry]:
 
 def _outcome(record: dict[str, Any], text: str, now: datetime) -> Entry:
     """Of one period. Whatever goes wrong with it costs the others nothing."""
-    entry = record["periods"][text]
+    entry: Entry = record["periods"][text]
     try:
         if entry["state"] == Of.STARTING:
             return _begun(record, text, entry)
@@ -55,6 +55,10 @@ def _outcome(record: dict[str, Any], text: str, now: datetime) -> Entry:
         if failure.transient:
             return tried(entry, str(failure), now + REST)
         return kept({**entry, "state": Of.FAILED, "why": str(failure)})
+
+
+def _wish_canceled(model: str, period: Period, run: str, cause: dict[str, Any]) -> dict[str, Any]:
+    return lake().change_period(model, period, lambda seen, now: wish_cancel(seen, run, cause, now))
 
 
 def _failure(error: Exception) -> Failure:
@@ -131,9 +135,7 @@ def canceled(record: dict[str, Any]) -> list[str]:
             continue
         period = Period.parse(text)
         try:
-            seen = lake().change_period(
-                record["model"], period, lambda seen, now, run=run: wish_cancel(seen, run, cause, now)
-            )
+            seen = _wish_canceled(record["model"], period, run, cause)
         except Refused:
             continue
         if claim := seen["claim"]:

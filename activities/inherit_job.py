@@ -33,10 +33,10 @@ def inherit_job(ask: Ask) -> dict[str, Any]:
     completed = max((number for number, job in earlier.items() if job.outcome == "completed"), default=None)
     if alive:
         return {"alive": alive, "took_over": False, "job": None}
-    job = job_name(run, completed) if completed and _take_outputs(run, completed, attempt) else None
-    if job is not None:
-        hold(ask, "verifying", job=job)
-    result = {"alive": [], "took_over": job is not None, "job": job}
+    taken = job_name(run, completed) if completed and _take_outputs(run, completed, attempt) else None
+    if taken is not None:
+        hold(ask, "verifying", job=taken)
+    result = {"alive": [], "took_over": taken is not None, "job": taken}
     leave_receipt(ask, "inherit_job", started_at, result)
     return result
 

@@ -54,7 +54,7 @@ def _instead(model: str, seen: dict[str, Any] | None) -> Pointer | None:
 
 def _stands(pointer: dict[str, Any]) -> bool:
     own = lake().models.read(paths.pointer(pointer["model"], Period.parse(pointer["period"])))
-    return same(own and own.data, pointer)
+    return same(own.data if own else None, pointer)
 
 
 def _pointed(model: str) -> set[Period]:

@@ -27,13 +27,14 @@ def publish_outputs(ask: Ask) -> dict[str, Any]:
     """Enter `publishing` with a new generation, from where there is no way back, and deliver."""
     claim = claim_of(ask)
     run = RunId.parse(ask["run"])
-    found = [_read(path) for path in _measuring(run, claim)]
+    awaited, snapshot, written = (_read(path) for path in _measuring(run, claim))
     definition = catalog.pinned(lake().control, run.model, claim["version"])
     planned = _read(paths.receipt(run, "plan_verification", claim["attempt"])) if definition.metrics else None
     metrics = planned["result"].get("metrics") if planned else None
 
     def change(seen: Record | None, now: datetime) -> Record:
-        return begin_delivery(seen, ask["token"], now, used(claim, definition.job, *found, now).text, metrics)
+        usage = used(claim, definition.job, awaited, snapshot, written, now)
+        return begin_delivery(seen, ask["token"], now, usage.text, metrics)
 
     return deliver(lake().change_period(run.model, run.period, change))
 

@@ -12,7 +12,6 @@ Readiness, fingerprint and staging all see files through `Listing.data`, so they
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -55,7 +54,7 @@ class Entry:
     modified: datetime
     copy_status: str | None = None
     is_directory: bool = False
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

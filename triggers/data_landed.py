@@ -37,11 +37,7 @@ NOTED_EVERY = timedelta(minutes=1)
 @bp.durable_client_input(client_name="client")
 async def data_landed(event: func.EventGridEvent, client: df.DurableOrchestrationClient) -> None:
     """The direct door: one event an invocation, in the Event Grid schema or as a CloudEvent."""
-    try:
-        parsed = parse(document_of(event))
-    except EventError as error:
-        parsed = error
-    await wake_for([parsed], client)
+    await wake_for([_parsed(event)], client)
 
 
 @bp.function_name("data_landed_queue")
@@ -50,6 +46,13 @@ async def data_landed(event: func.EventGridEvent, client: df.DurableOrchestratio
 async def data_landed_queue(message: func.QueueMessage, client: df.DurableOrchestrationClient) -> None:
     """The door for locked-down networks, which also keeps events while the app restarts."""
     await wake_for(parse_message(message.get_body().decode("utf-8", "replace")), client)
+
+
+def _parsed(event: func.EventGridEvent) -> Event | EventError:
+    try:
+        return parse(document_of(event))
+    except EventError as error:
+        return error
 
 
 async def wake_for(events: list[Event | EventError], client: df.DurableOrchestrationClient) -> None:

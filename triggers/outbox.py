@@ -60,10 +60,15 @@ def _escalate(still_open: list[tuple[Subject, Entry]], now: datetime) -> set[str
     for about in going_on - {alike.subject(cause) for cause in causes}:
         resolve_incident.resolve_and_send(about, "so many models fail alike no more")
     quiet = {about: alike.subject(cause).key for about, cause in alike.to_quieten(failing, causes).items()}
-    for about, key in {**dict.fromkeys(alike.to_tell(failing, causes)), **quiet}.items():
-        _change(about, lambda known, _, key=key: part_of(known, key))
-        quiet[about] = key
-    return {paths.incident(about) for about in quiet}
+    changed = {**dict.fromkeys(alike.to_tell(failing, causes)), **quiet}
+    for about, key in changed.items():
+        _take_part(about, key)
+    return {paths.incident(about) for about in changed}
+
+
+def _take_part(about: Subject, key: str | None) -> None:
+    """Let an incident be told by the common one of this key, or by itself."""
+    _change(about, lambda known, _: part_of(known, key))
 
 
 def _change(about: Subject, change: Change) -> None:

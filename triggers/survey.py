@@ -170,9 +170,11 @@ def tend_board(survey: Survey) -> None:
     for number, before in enumerate(survey.boards):
         mine = {model: rows for model, rows in survey.rows.items() if rollup.shard(model) == number}
         if mine or before:
-            lake().control.update(
-                paths.board(number), lambda seen, _, before=before, mine=mine: rollup.mended(seen, before, mine)
-            )
+            _mend(number, before, mine)
+
+
+def _mend(number: int, before: dict[str, Any] | None, mine: dict[str, Any]) -> None:
+    lake().control.update(paths.board(number), lambda seen, _: rollup.mended(seen, before, mine))
 
 
 def _indexed(folder: str) -> Iterator[tuple[str, str, Entry]]:
