@@ -44,6 +44,8 @@ from tests.running import PROJECT, LocalCloud
 
 MODELS, DAYS, VERSION = 200, 731, "0123456789ab"
 OWNERS = ("pricing", "airline-operations", "supply", "risk-and-fraud")
+#: A model of which one run copied 200,000 files: so many batches, each with a receipt.
+WIDE, BATCHES = "model-007", 1000
 #: How often each address is asked for.
 TIMES = 9
 WRITERS = 24
@@ -66,6 +68,7 @@ class Estate:
         self.first = self.last.shift(1 - days)
         self._board: dict[int, dict[str, dict[str, rollup.Facts]]] = defaultdict(lambda: defaultdict(dict))
         self._hours: dict[Period, dict[str, Any]] = defaultdict(dict)
+        self.wide = ""  #: the run of many files
 
     def records(self) -> Written:
         """Every record: path, content, metadata."""
@@ -116,7 +119,21 @@ class Estate:
                 yield paths.incident(Subject.of_period(one.name, period)), failed, incident.index(failed) | shown
             if period > self.last.shift(-rollup.KEPT):
                 self._board[rollup.shard(one.name)][one.name][str(period)] = facts
+            if self.live is None and one.name == WIDE and period == self.last.shift(-1):
+                yield from self._wide(record["last"])
             period = period.shift(1)
+
+    def _wide(self, last: dict[str, Any]) -> Written:
+        """What a run of many files leaves beside its period's record."""
+        run = RunId.parse(last["run"])
+        self.wide = run.text
+        known = {name: last[name] for name in ("run", "cause", "version", "fingerprint")}
+        yield paths.run_file(run), {**known, "since": last["at"]}, {}
+        end = {name: last[name] for name in ("attempt", "state", "job")}
+        yield paths.attempt_record(run, 1), {**end, "ended_at": last["at"], "failure": None, "step": None}, {}
+        done = {"attempt": 1, "started_at": last["at"], "ended_at": last["at"], "result": {}}
+        for batch in range(BATCHES):
+            yield paths.receipt(run, "copy_batch", 1, batch), {**done, "step": "copy_batch", "batch": batch}, {}
 
     def _record(self, one: Definition, period: Period) -> tuple[period_record.Record, Incident | None]:
         """A period's record: most are published, a few failed, the newest run."""
@@ -216,7 +233,7 @@ async def lay_down(address: str, written: Written, total: int) -> None:
 
 def measure(address: str, estate: Estate) -> bool:
     """Ask for each address some times; print how long it took and how large it is. Whether all bars are met."""
-    day, model = str(estate.last), "model-007"
+    day, model, run = str(estate.last), WIDE, f"dashboard/runs/{estate.wide}"
     pages = ("dashboard", "dashboard/now", f"dashboard/models/{model}", f"dashboard/models/{model}/periods/{day}")
     lists = (
         "api/board",
@@ -225,7 +242,15 @@ def measure(address: str, estate: Estate) -> bool:
         "api/runs?state=failed",
         "api/incidents",
     )
-    whole = ("dashboard/runs", "dashboard/incidents", "api/overview", f"api/runs?model={model}", "api/board?periods=60")
+    whole = (
+        run,
+        f"{run}?live=yes",
+        "dashboard/runs",
+        "dashboard/incidents",
+        "api/overview",
+        f"api/runs?model={model}",
+        "api/board?periods=60",
+    )
     print(f"{'address':<45} {'median ms':>10} {'slowest ms':>10} {'KB':>8} {'KB gzip':>8}")
     slow = False
     for path in (*pages, *lists, *whole):
@@ -260,7 +285,7 @@ def main() -> int:
     try:
         estate = Estate(datetime.now(UTC), days)
         began = perf_counter()
-        asyncio.run(lay_down(cloud.endpoints.storage, estate.records(), MODELS * days))
+        asyncio.run(lay_down(cloud.endpoints.storage, estate.records(), MODELS * days + BATCHES))
         print(f"{MODELS} models, {days} days each, laid down in {perf_counter() - began:.0f} s\n")
         return 0 if measure(cloud.endpoints.functions, estate) else 1
     finally:
