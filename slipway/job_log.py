@@ -48,13 +48,14 @@ def stretch(data: bytes, begin: int, length: int, most: int, *, newest: bool, ov
         begin += len(pieces.pop(0))
         midway = False
     end = begin + sum(map(len, pieces))
-    unfinished = None
-    if pieces and not pieces[-1].endswith(b"\n") and not (over and end >= length):
-        longer = len(pieces) == 1 and end < length
-        midway = midway or longer
-        if not longer:
-            end -= len(pieces[-1])
-            unfinished = _text(pieces.pop(), midway=midway)
+    all_of_it, unfinished = end >= length, None
+    if pieces and not pieces[-1].endswith(b"\n") and not (over and all_of_it):
+        if len(pieces) == 1 and not all_of_it:
+            midway = True
+        else:
+            last = pieces.pop()
+            end -= len(last)
+            unfinished = _text(last, midway=midway) if all_of_it else None
     if newest:
         gone, shown, left = pieces[:-most], pieces[-most:], []
     else:

@@ -37,7 +37,7 @@ def logs(
         show_json(log)
     else:
         _print_end(log)
-        _print([log["unfinished"]] if log["unfinished"] else [])
+        _print([log["unfinished"]] if log.get("unfinished") else [])  # an older app does not answer it
 
 
 def _follow(api: Client, run: str, *, as_json: bool) -> None:
@@ -50,7 +50,7 @@ def _follow(api: Client, run: str, *, as_json: bool) -> None:
                 typer.echo(json.dumps(log))
             elif not as_json:
                 _print_end(log) if place is None else _print(log["lines"])
-            place = log["next"]
+            place = log.get("next")
             if place is None:
                 typer.echo(f"{log['job']}: {log['state']}", err=True)
                 return
@@ -71,7 +71,7 @@ def _seen(api: Client, run: str, place: str | None) -> Document | None:
 
 def _print_end(log: Document) -> None:
     """The end of a log; where it is only that, a word of it goes to stderr."""
-    if log["begins"]:
+    if log.get("begins"):
         shown, whole = size(log["bytes"] - log["begins"]), size(log["bytes"])
         typer.echo(f"(the last {shown} of {whole}; all of it is in the studio)", err=True)
     _print(log["lines"])

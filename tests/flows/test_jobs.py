@@ -206,9 +206,9 @@ def test_a_failed_job_says_why(resolved: dict[str, Any]) -> None:
 
 
 def test_of_a_long_log_the_end_is_read_or_what_was_printed_since(
-    resolved: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    services: LocalCloud, resolved: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long it is, in ranges; one that was begun anew is read from its beginning."""
+    """However long it is, in ranges; one that was begun anew is read from its beginning, a refusal is a failure."""
     one = filled(resolved, 11, "fail")
     submit(one)
     assert ended(one.name).outcome == "failed"
@@ -225,6 +225,10 @@ def test_of_a_long_log_the_end_is_read_or_what_was_printed_since(
     assert job_details().log(one.name, since - len(before) - 1, most=1).lines == (before,)
     assert job_details().log(one.name, whole.length).lines == ()
     assert job_details().log(one.name, whole.length + 9, most=1).lines == whole.lines[:1]
+    refusal = {"service": "aml", "operation": "GetLog", "name": one.name, "times": 1}
+    services.control.post("/faults", {**refusal, "action": {"status": 503, "code": "ServerBusy"}})
+    with pytest.raises(Failed, match="platform/unavailable"):
+        job_details().log(one.name)
 
 
 def test_a_canceled_job_ends(resolved: dict[str, Any]) -> None:

@@ -61,6 +61,7 @@ def test_the_last_line_of_a_job_that_still_prints_may_be_half_a_line() -> None:
     assert read(log, 0, 100, over=False) == Stretch(("one",), "epoch 1 ", 0, 4, 12)
     assert read(log, 4, 100, over=False) == Stretch((), "epoch 1 ", 4, 4, 12)
     assert read(log, 4, 100) == Stretch(("epoch 1 ",), None, 4, 12, 12)
+    assert read(log, 0, 8, over=False) == Stretch(("one",), None, 0, 4, 12)
 
 
 def test_a_bar_of_progress_is_a_line_for_each_step() -> None:
