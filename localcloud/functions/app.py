@@ -141,9 +141,7 @@ def _function(found: Any, hub_name: str) -> Function:
     inputs = {b["name"]: b["type"] for b in bindings if b["direction"] == "IN"}
     returned = next((b["type"] for b in bindings if b["name"] == "$return"), "")
     implicit = trigger["type"] if trigger["type"] in _CALL_NAMES else ""
-    refused = _refused(trigger, bindings, hub_name) or (
-        "the retry decorator" if found.get_settings_dict("retry_policy") else ""
-    )
+    refused = _refused(trigger, bindings, hub_name) or _refused_in_code(found, trigger)
     return Function(
         name=name,
         trigger=trigger,
@@ -176,6 +174,18 @@ def _refused(trigger: dict[str, Any], bindings: list[dict[str, Any]], hub_name: 
                 return "task hubs other than the app's own"
             if binding.get("connectionName"):
                 return "durable clients with a connection of their own"
+    return ""
+
+
+def _refused_in_code(found: Any, trigger: dict[str, Any]) -> str:
+    """Say what the function's decorators and annotations ask for in vain; its request may be one of FastAPI, say."""
+    if found.get_settings_dict("retry_policy"):
+        return "the retry decorator"
+    request = inspect.signature(found.get_user_function()).parameters.get(trigger["name"])
+    kind = request.annotation if request else None
+    known = not isinstance(kind, type) or issubclass(kind, func.HttpRequest) or issubclass(func.HttpRequest, kind)
+    if trigger["type"] == "httpTrigger" and kind is not inspect.Parameter.empty and not known:
+        return "requests of other types than func.HttpRequest"
     return ""
 
 

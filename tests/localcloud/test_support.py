@@ -161,6 +161,7 @@ REFUSED: dict[str, Ask] = {
     # Functions and Durable Functions
     "the binding blob": lambda ask: ask.host("GET", "api/bound"),
     "the retry decorator": lambda ask: ask.host("GET", "api/retried"),
+    "requests of other types than func.HttpRequest": lambda ask: ask.host("GET", "api/streamed"),
     "durable clients with a connection of their own": lambda ask: ask.host("GET", "api/other_connection"),
     "durable entities": lambda ask: ask.host("GET", "runtime/webhooks/durabletask/entities/counter/a"),
     "task hubs other than the app's own": lambda ask: ask.host(

@@ -37,6 +37,16 @@ def retried(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse()
 
 
+class Streamed:
+    """A request as an extension of the worker makes it."""
+
+
+@app.route("streamed")
+def streamed(req: Streamed) -> func.HttpResponse:
+    """A function of such requests."""
+    return func.HttpResponse()
+
+
 @app.route("other_hub")
 @app.durable_client_input(client_name="client", task_hub="Other")
 def other_hub(req: func.HttpRequest, client: str) -> func.HttpResponse:
