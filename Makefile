@@ -24,7 +24,7 @@ test: venv  ## the tests, two files of them side by side
 faults: venv  ## all injected faults: kills, limits, outages; several minutes
 	$(PYTHON) -m pytest -n 2 --dist loadfile tests/faults
 
-lint: venv  ## ruff everywhere, mypy --strict on slipway
+lint: venv  ## ruff everywhere, mypy --strict on the app
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy

@@ -46,7 +46,7 @@ async def page_backfills(request: func.HttpRequest) -> func.HttpResponse:
     found = await asyncio.to_thread(search_backfills, request)
     asked = {name: value for name, value in request.params.items() if value and name != "cursor"}
     query = urlencode(asked) + "&" if asked else ""
-    about = {"found": found, "asked": asked, "query": query, "states": list(State), "words": WORDS}
+    about: dict[str, Any] = {"found": found, "asked": asked, "query": query, "states": list(State), "words": WORDS}
     return shown("backfills.html", here="/dashboard/backfills", twin=f"/api/backfills?{query}", **about)
 
 
@@ -60,10 +60,9 @@ async def page_backfill(request: func.HttpRequest) -> func.HttpResponse:
     found = document_of(record, now)
     rows = periods_of(record, state, limit(request), cursor(request))
     goes_on = found["state"] in ("planning", "running") or bool({"active", "starting"} & set(found["counts"]))
-    about = {"backfill": found, "periods": rows, "bar": bar(found["counts"]), "state": state}
-    address = f"/api/backfills/{found['backfill']}"
-    words = {"shown": SHOWN, "said": SAID, "query": f"state={state}&" if state else ""}
-    return shown("backfill.html", here="", twin=address, goes_on=goes_on, **words, **about)
+    about: dict[str, Any] = {"backfill": found, "periods": rows, "bar": bar(found["counts"]), "state": state}
+    words: dict[str, Any] = {"shown": SHOWN, "said": SAID, "query": f"state={state}&" if state else ""}
+    return shown("backfill.html", twin=f"/api/backfills/{found['backfill']}", goes_on=goes_on, **words, **about)
 
 
 #: What is said of a period, by its state.

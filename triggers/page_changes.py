@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from triggers.api import HANDLERS, LARGEST_BODY, Problem
 from triggers.operations import OPERATIONS, Operation
-from triggers.rendering import page, shown
+from triggers.rendering import page, said
 
 bp = df.Blueprint()
 
@@ -47,7 +47,7 @@ async def change_from_page(request: func.HttpRequest, client: df.DurableOrchestr
     back = where(operation, {**fields, **told} if answer.status_code < 400 else fields)
     if answer.status_code >= 400:
         problem = Problem(answer.status_code, told["title"], told["detail"], errors=told.get("errors", []))
-        return shown("problem.html", answer.status_code, problem=problem, back=back)
+        return said(problem, back)
     return func.HttpResponse(status_code=303, headers={"Location": f"{back}?done={operation.name}"})
 
 

@@ -85,9 +85,9 @@ async def page_model(request: func.HttpRequest) -> func.HttpResponse:
     listed = await asyncio.to_thread(Listed, name, place)
     periods, pictured = listed.page(limit(request)), listed.pictured(limit(request))
     cards = await asyncio.to_thread(_next_cards, name, periods["periods"]) if place is None else []
-    pictures = {"trend": trend(pictured), "curves": curves(pictured)}
-    found = {"model": model, "periods": periods, "cards": cards, **pictures}
-    return shown("model.html", twin=f"/api/models/{quote(name)}", **found)
+    pictures: dict[str, Any] = {"trend": trend(pictured), "curves": curves(pictured)}
+    twin = f"/api/models/{quote(name)}"
+    return shown("model.html", twin=twin, model=model, periods=periods, cards=cards, **pictures)
 
 
 def _next_cards(model: str, newest: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -55,14 +55,18 @@ def page(handler: Page) -> Page:
             _done.set(request.params.get("done", ""))
             return await packed(request, await handler(request, **bindings))
         except Problem as problem:
-            return shown("problem.html", problem.status, problem=problem, back="")
+            return said(problem)
         except (InvalidName, PeriodError) as error:
-            return shown("problem.html", 404, problem=Problem(404, "There is no such thing", str(error)), back="")
+            return said(Problem(404, "There is no such thing", str(error)))
         except Exception as error:
-            problem = problem_of(error)
-            return shown("problem.html", problem.status, problem=problem, back="")
+            return said(problem_of(error))
 
     return answered
+
+
+def said(problem: Problem, back: str = "") -> func.HttpResponse:
+    """The page that says a problem, with a link `back` to where it can be mended, if there is such a place."""
+    return shown("problem.html", problem.status, problem=problem, back=back)
 
 
 def shown(template: str, status: int = 200, *, here: str = "", twin: str = "", **found: Any) -> func.HttpResponse:
