@@ -29,7 +29,7 @@ from slipway.settings import settings
 from triggers.api import Problem, Reasoned, answer, body, endpoint, operator, reader
 from triggers.paging import as_cursor, cursor, cut, limit
 from triggers.requests import Answer, cause_of, idempotency_key, once
-from triggers.shapes import Backfill, BackfillPeriod, BackfillPeriods, BackfillRow, Backfills
+from triggers.shapes.backfills import Backfill, BackfillPeriod, BackfillPeriods, BackfillRow, Backfills
 
 bp = df.Blueprint()
 

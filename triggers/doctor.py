@@ -22,7 +22,7 @@ from slipway.definition import Definition
 from slipway.settings import queue_service, settings, unresolved
 from triggers.api import answer, endpoint, looking_operator
 from triggers.overview import STALE
-from triggers.shapes import CheckRow, Checkup
+from triggers.shapes.upkeep import CheckRow, Checkup
 
 bp = df.Blueprint()
 log = logging.getLogger("slipway")

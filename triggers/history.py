@@ -15,7 +15,7 @@ from slipway.azure.lake import lake
 from slipway.timeline import timeline
 from triggers.api import answer, endpoint, reader
 from triggers.runs import Look, look_at, run_of
-from triggers.shapes import History
+from triggers.shapes.runs import History
 
 bp = df.Blueprint()
 

@@ -18,7 +18,7 @@ from slipway.run import RunId
 from slipway.snapshot import Part
 from triggers.api import Problem, answer, endpoint, reader
 from triggers.runs import run_of
-from triggers.shapes import Downstream, Lineage, Upstream
+from triggers.shapes.runs import Downstream, Lineage, Upstream
 
 bp = df.Blueprint()
 

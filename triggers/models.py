@@ -25,7 +25,7 @@ from slipway.timing import Timing, expected, timing, usual
 from slipway.usage import Usage
 from triggers.api import Problem, answer, endpoint, reader
 from triggers.paging import as_cursor, cursor, limit
-from triggers.shapes import (
+from triggers.shapes.models import (
     Board,
     BoardRow,
     Model,

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from slipway.names import BACKFILL_PATTERN
 from triggers.api import Reasoned, answer
 from triggers.operations import OPERATIONS, Operation
-from triggers.shapes import ProblemDocument
+from triggers.shapes.base import ProblemDocument
 
 bp = df.Blueprint()
 

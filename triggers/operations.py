@@ -10,11 +10,12 @@ from pydantic import BaseModel
 
 from slipway.backfill import Of, State
 from slipway.rollup import KEPT
-from triggers import paging, shapes
+from triggers import paging
 from triggers.api import Reasoned
 from triggers.backfills import Cancellation, NewBackfill
 from triggers.choices import NewRun, Resumption
 from triggers.commands import NewPublication
+from triggers.shapes import backfills, incidents, models, periods, runs, upkeep
 
 #: A query parameter: what it means, and its JSON Schema.
 Query = Mapping[str, tuple[str, dict[str, Any]]]
@@ -72,53 +73,58 @@ _DRY_RUN: Query = {"dry_run": ("Whether to tell what would go.", {"enum": ["yes"
 _PERIOD = "models/{model}/periods/{period}"
 
 OPERATIONS = (
-    Operation("get_health", "GET", "health", "Whether the reconciler passes", shapes.Health, anonymous=True),
-    Operation("get_board", "GET", "board", "All models by period", shapes.Board, query=_COLUMNS),
-    Operation("get_overview", "GET", "overview", "What needs a person, is late, running or stuck", shapes.Overview),
-    Operation("get_models", "GET", "models", "The released models", shapes.Models, query=_PAGE),
-    Operation("get_model", "GET", "models/{model}", "A released model", shapes.Model),
-    Operation("get_periods", "GET", "models/{model}/periods", "A model's periods", shapes.Periods, query=_PAGE),
-    Operation("get_period", "GET", "models/{model}/periods/{period}", "The card of a period", shapes.Card),
-    Operation("get_runs", "GET", "runs", "Search attempts of runs", shapes.Attempts, query=_SEARCH),
-    Operation("get_run", "GET", "runs/{run}", "A run", shapes.Run),
-    Operation("get_run_history", "GET", "runs/{run}/history", "What happened in a run", shapes.History),
-    Operation("get_run_inputs", "GET", "runs/{run}/inputs", "A run's input files", shapes.InputFiles, query=_PAGE),
-    Operation("get_run_outputs", "GET", "runs/{run}/outputs", "A run's output files", shapes.OutputFiles, query=_PAGE),
-    Operation("get_run_lineage", "GET", "runs/{run}/lineage", "Whose outputs it read, who reads its", shapes.Lineage),
-    Operation("get_run_log", "GET", "runs/{run}/log", "What a job printed", shapes.Log, query=_LOG),
-    Operation("get_incidents", "GET", "incidents", "Incidents", shapes.Incidents, query=_STATUS),
-    Operation("get_incident", "GET", "incidents/{key}", "An incident", shapes.IncidentDocument),
-    Operation("get_doctor", "GET", "doctor", "The environment, checked", shapes.Checkup, operators=True),
-    Operation("get_retention", "GET", "retention", "What is kept how long", shapes.Retention, query=_DRY_RUN),
-    Operation("start_run_by_hand", "POST", "models/{model}/runs", "Start a run", shapes.Accepted, NewRun, 202),
-    Operation("cancel_run", "POST", "runs/{run}/cancel", "Wish a run ended", shapes.Accepted, Reasoned, 202),
-    Operation("take_over_run", "POST", "runs/{run}/take-over", "Go on without it", shapes.Accepted, Reasoned, 202),
-    Operation("resume_run", "POST", "runs/{run}/resume", "Go on with a run", shapes.Accepted, Resumption, 202),
-    Operation("waive_period", "POST", f"{_PERIOD}/waive", "Decide that no run is needed", shapes.Decided, Reasoned),
-    Operation("retract_period", "POST", f"{_PERIOD}/retract", "Unpublish", shapes.Decided, Reasoned, 202),
-    Operation("publish_period", "POST", f"{_PERIOD}/publish", "Publish again", shapes.Decided, NewPublication, 202),
-    Operation("acknowledge_incident", "POST", f"{_PERIOD}/incident/acknowledge", "Be on it", shapes.Decided, Reasoned),
+    Operation("get_health", "GET", "health", "Whether the reconciler passes", upkeep.Health, anonymous=True),
+    Operation("get_board", "GET", "board", "All models by period", models.Board, query=_COLUMNS),
+    Operation("get_overview", "GET", "overview", "What needs a person, is late, running or stuck", models.Overview),
+    Operation("get_models", "GET", "models", "The released models", models.Models, query=_PAGE),
+    Operation("get_model", "GET", "models/{model}", "A released model", models.Model),
+    Operation("get_periods", "GET", "models/{model}/periods", "A model's periods", models.Periods, query=_PAGE),
+    Operation("get_period", "GET", "models/{model}/periods/{period}", "The card of a period", periods.Card),
+    Operation("get_runs", "GET", "runs", "Search attempts of runs", runs.Attempts, query=_SEARCH),
+    Operation("get_run", "GET", "runs/{run}", "A run", runs.Run),
+    Operation("get_run_history", "GET", "runs/{run}/history", "What happened in a run", runs.History),
+    Operation("get_run_inputs", "GET", "runs/{run}/inputs", "A run's input files", runs.InputFiles, query=_PAGE),
+    Operation("get_run_outputs", "GET", "runs/{run}/outputs", "A run's output files", runs.OutputFiles, query=_PAGE),
+    Operation("get_run_lineage", "GET", "runs/{run}/lineage", "Whose outputs it read, who reads its", runs.Lineage),
+    Operation("get_run_log", "GET", "runs/{run}/log", "What a job printed", runs.Log, query=_LOG),
+    Operation("get_incidents", "GET", "incidents", "Incidents", incidents.Incidents, query=_STATUS),
+    Operation("get_incident", "GET", "incidents/{key}", "An incident", incidents.IncidentDocument),
+    Operation("get_doctor", "GET", "doctor", "The environment, checked", upkeep.Checkup, operators=True),
+    Operation("get_retention", "GET", "retention", "What is kept how long", upkeep.Retention, query=_DRY_RUN),
+    Operation("start_run_by_hand", "POST", "models/{model}/runs", "Start a run", runs.Accepted, NewRun, 202),
+    Operation("cancel_run", "POST", "runs/{run}/cancel", "Wish a run ended", runs.Accepted, Reasoned, 202),
+    Operation("take_over_run", "POST", "runs/{run}/take-over", "Go on without it", runs.Accepted, Reasoned, 202),
+    Operation("resume_run", "POST", "runs/{run}/resume", "Go on with a run", runs.Accepted, Resumption, 202),
+    Operation("waive_period", "POST", f"{_PERIOD}/waive", "Decide that no run is needed", periods.Decided, Reasoned),
+    Operation("retract_period", "POST", f"{_PERIOD}/retract", "Unpublish", periods.Decided, Reasoned, 202),
+    Operation("publish_period", "POST", f"{_PERIOD}/publish", "Publish again", periods.Decided, NewPublication, 202),
+    Operation("acknowledge_incident", "POST", f"{_PERIOD}/incident/acknowledge", "Be on it", periods.Decided, Reasoned),
     Operation(
-        "acknowledge_by_key", "POST", "incidents/{key}/acknowledge", "Be on any incident", shapes.Acknowledged, Reasoned
+        "acknowledge_by_key",
+        "POST",
+        "incidents/{key}/acknowledge",
+        "Be on any incident",
+        incidents.Acknowledged,
+        Reasoned,
     ),
-    Operation("pause_model", "POST", "models/{model}/pause", "Start no run by itself", shapes.Decided, Reasoned),
-    Operation("unpause_model", "POST", "models/{model}/unpause", "Take a pause back", shapes.Decided, Reasoned),
-    Operation("reopen_period", "POST", f"{_PERIOD}/reopen", "Take a waiver back", shapes.Decided, Reasoned),
-    Operation("get_backfills", "GET", "backfills", "Search backfills", shapes.Backfills, query=_BACKFILLS),
-    Operation("get_backfill", "GET", "backfills/{backfill}", "A backfill", shapes.Backfill),
+    Operation("pause_model", "POST", "models/{model}/pause", "Start no run by itself", periods.Decided, Reasoned),
+    Operation("unpause_model", "POST", "models/{model}/unpause", "Take a pause back", periods.Decided, Reasoned),
+    Operation("reopen_period", "POST", f"{_PERIOD}/reopen", "Take a waiver back", periods.Decided, Reasoned),
+    Operation("get_backfills", "GET", "backfills", "Search backfills", backfills.Backfills, query=_BACKFILLS),
+    Operation("get_backfill", "GET", "backfills/{backfill}", "A backfill", backfills.Backfill),
     Operation(
         "get_backfill_periods",
         "GET",
         "backfills/{backfill}/periods",
         "A backfill's periods",
-        shapes.BackfillPeriods,
+        backfills.BackfillPeriods,
         query=_OF_BACKFILL,
     ),
     Operation(
-        "plan_backfill", "POST", "models/{model}/backfills", "Plan a backfill", shapes.Backfill, NewBackfill, 202
+        "plan_backfill", "POST", "models/{model}/backfills", "Plan a backfill", backfills.Backfill, NewBackfill, 202
     ),
-    Operation("start_backfill", "POST", "backfills/{backfill}/start", "Start it", shapes.Backfill, Reasoned, 202),
-    Operation("pause_backfill", "POST", "backfills/{backfill}/pause", "Pause it", shapes.Backfill, Reasoned, 202),
-    Operation("resume_backfill", "POST", "backfills/{backfill}/resume", "Go on", shapes.Backfill, Reasoned, 202),
-    Operation("cancel_backfill", "POST", "backfills/{backfill}/cancel", "End it", shapes.Backfill, Cancellation, 202),
+    Operation("start_backfill", "POST", "backfills/{backfill}/start", "Start it", backfills.Backfill, Reasoned, 202),
+    Operation("pause_backfill", "POST", "backfills/{backfill}/pause", "Pause it", backfills.Backfill, Reasoned, 202),
+    Operation("resume_backfill", "POST", "backfills/{backfill}/resume", "Go on", backfills.Backfill, Reasoned, 202),
+    Operation("cancel_backfill", "POST", "backfills/{backfill}/cancel", "End", backfills.Backfill, Cancellation, 202),
 )

@@ -20,7 +20,7 @@ from slipway.timing import Timing
 from triggers import search
 from triggers.api import answer, endpoint, reader
 from triggers.models import Fleet
-from triggers.shapes import LatePeriod, Overview, Running
+from triggers.shapes.models import LatePeriod, Overview, Running
 
 bp = df.Blueprint()
 

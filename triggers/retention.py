@@ -29,7 +29,7 @@ from slipway.rollup import UTC_ZONE
 from slipway.run import parse_job_name
 from slipway.settings import settings
 from triggers.api import Problem, answer, endpoint, reader
-from triggers.shapes import ClassOfRetention, LastRetention, Retention
+from triggers.shapes.upkeep import ClassOfRetention, LastRetention, Retention
 
 bp = df.Blueprint()
 log = logging.getLogger("slipway")

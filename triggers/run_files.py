@@ -23,7 +23,7 @@ from slipway.staging import target
 from triggers.api import Problem, answer, endpoint, reader
 from triggers.paging import as_cursor, cursor, cut, limit
 from triggers.runs import run_of
-from triggers.shapes import InputFiles, Log, OutputFile, OutputFiles, StagedFile
+from triggers.shapes.runs import InputFiles, Log, OutputFile, OutputFiles, StagedFile
 
 bp = df.Blueprint()
 

@@ -19,7 +19,8 @@ from slipway.period import Period
 from slipway.run import RunId
 from triggers.api import Problem, answer, endpoint, reader
 from triggers.paging import as_cursor, cursor, cut, limit
-from triggers.shapes import AttemptRow, Attempts, IncidentRow, Incidents
+from triggers.shapes.incidents import IncidentRow, Incidents
+from triggers.shapes.runs import AttemptRow, Attempts
 
 bp = df.Blueprint()
 

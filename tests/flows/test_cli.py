@@ -13,7 +13,10 @@ from typer.testing import CliRunner
 from slipway.cli import app
 from tests.flows.yard import Yard, forget_clients
 from tests.running import eventually
-from triggers.shapes import Accepted, Attempts, Board, Card, Decided, Incidents, Log, Run
+from triggers.shapes.incidents import Incidents
+from triggers.shapes.models import Board
+from triggers.shapes.periods import Card, Decided
+from triggers.shapes.runs import Accepted, Attempts, Log, Run
 
 DAY, BROKEN, EMPTY = "2024-03-31", "2024-03-30", "2024-03-29"
 #: A job that says a line, works for a moment, and says another.

@@ -9,7 +9,7 @@ import pytest
 from slipway.backfill import Of, State
 from slipway.cli.backfill_screen import STATES, WORDS, listed, progress, rendered, standing, summed
 from tests.unit.printed import printed
-from triggers.shapes import Backfill, BackfillPeriod, BackfillRow
+from triggers.shapes.backfills import Backfill, BackfillPeriod, BackfillRow
 
 SAID = {"by": "ann", "reason": "a new price list", "at": "2025-03-05T06:00:00Z"}
 ROW = {

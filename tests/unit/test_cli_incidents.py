@@ -7,7 +7,7 @@ from typing import Any
 from slipway.cli.changes import of_the_same_cause
 from slipway.cli.incidents import in_full, rendered
 from tests.unit.printed import printed
-from triggers.shapes import IncidentRow
+from triggers.shapes.incidents import IncidentRow
 
 
 def incident(**more: Any) -> dict[str, Any]:

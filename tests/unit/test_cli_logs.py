@@ -10,7 +10,7 @@ import pytest
 from slipway.cli.client import Refused
 from slipway.cli.logs import FULL, _follow
 from triggers.run_files import LINES
-from triggers.shapes import Log
+from triggers.shapes.runs import Log
 
 
 def log(*lines: str, state: str = "Running", begins: int = 0, then: str | None = None, **more: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from slipway import clock
 from slipway.cli.client import Client
 from slipway.cli.runs import gathered, rendered, time
 from tests.unit.printed import printed
-from triggers.shapes import AttemptRow
+from triggers.shapes.runs import AttemptRow
 
 
 def attempt(number: int, **more: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from slipway.cli.show import bar, rendered
 from tests.unit.printed import printed
-from triggers.shapes import Run
+from triggers.shapes.runs import Run
 
 RUN = "shop--2024-03-01--84b477cc-1"
 

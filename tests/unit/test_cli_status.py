@@ -8,7 +8,7 @@ from slipway.cli.screen import STYLES
 from slipway.cli.status import INCIDENT, LATE, MARKS, UNDER_WAY, cell, concerns, in_common, rendered
 from slipway.period_record import End, Stage
 from tests.unit.printed import printed
-from triggers.shapes import Board
+from triggers.shapes.models import Board
 
 
 def row(period: str, state: str = "none", **more: Any) -> dict[str, Any]:

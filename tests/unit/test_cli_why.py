@@ -7,7 +7,7 @@ from typing import Any, get_args
 from slipway.cli.why import ACTIONS, needs_a_person, rendered
 from slipway.decision import Action
 from tests.unit.printed import printed
-from triggers.shapes import Card
+from triggers.shapes.periods import Card
 
 BLOCKS = "prices: landing/prices/2024-03-01/ is not quiet yet"
 
