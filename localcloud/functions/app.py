@@ -49,6 +49,7 @@ class Function:
     is_async: bool
     wants_context: bool
     output: str  #: the binding type whose converter encodes the result, or ""
+    response: str  #: the parameter in which the function leaves its HTTP response, or "" when it returns it
     called_as: str
     refused: str = ""
     disabled: bool = False  #: the setting ``AzureWebJobs.NAME.Disabled`` is true
@@ -150,6 +151,7 @@ def _function(found: Any, hub_name: str) -> Function:
         is_async=inspect.iscoroutinefunction(call),
         wants_context=_checked_parameters(name, call, bindings),
         output=returned or implicit,
+        response=next((b["name"] for b in bindings if b["type"] == "http" and b["name"] != "$return"), ""),
         called_as=_called_as(found.get_trigger(), name),
         refused=refused,
         disabled=_is_disabled(name),
@@ -164,11 +166,11 @@ def _called_as(trigger: Any, name: str) -> str:
 def _refused(trigger: dict[str, Any], bindings: list[dict[str, Any]], hub_name: str) -> str:
     if trigger["type"] not in TRIGGERS:
         return f"the trigger {trigger['type']}"
+    if sum(binding["type"] == "http" for binding in bindings) > 1:
+        return "a second HTTP output binding"
     for binding in bindings:
         if binding is not trigger and binding["type"] not in _OTHER_BINDINGS:
             return f"the binding {binding['type']}"
-        if binding["type"] == "http" and binding["name"] != "$return":
-            return "HTTP output bindings other than $return"
         if binding["type"] == "durableClient":
             if settings_filled_in(binding.get("taskHub") or hub_name).casefold() != hub_name.casefold():
                 return "task hubs other than the app's own"

@@ -73,6 +73,21 @@ class _Context(func.Context):
         return SimpleNamespace(retry_count=0, max_retry_count=0, exception=None)
 
 
+class _Out(func.Out[Any]):
+    """What a parameter ``response: func.Out[func.HttpResponse]`` receives."""
+
+    def __init__(self) -> None:
+        self._value: Any = None
+
+    def set(self, val: Any) -> None:
+        """Keep the function's response."""
+        self._value = val
+
+    def get(self) -> Any:
+        """Return what was kept last, or None."""
+        return self._value
+
+
 class Invoker:
     """Runs functions; ``timeout`` (seconds of real time) is ``functionTimeout`` of host.json.
 
@@ -98,7 +113,7 @@ class Invoker:
             arguments = self._arguments(function, data, metadata or {})
             async with asyncio.timeout(None if self._timeout == float("inf") else self._timeout):
                 result = await self._call(function, arguments)
-            return self._encoded(function, result)
+            return self._encoded(function, arguments, result)
         except TimeoutError as problem:
             raise InvocationTimeoutError(
                 f"Timeout value of {self._timeout:g} s was exceeded by function: {function.name}"
@@ -120,6 +135,8 @@ class Invoker:
         }
         if function.wants_context:
             arguments["context"] = _Context(str(uuid.uuid4()), function)
+        if function.response:
+            arguments[function.response] = _Out()
         return arguments
 
     async def _call(self, function: Function, arguments: dict[str, Any]) -> Any:
@@ -129,12 +146,13 @@ class Invoker:
         context = copy_context()
         return await asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(function.call, **arguments))
 
-    def _encoded(self, function: Function, result: Any) -> Any:
-        if not function.output:
-            if result is not None:
-                raise RuntimeError(f"function {function.name!r} without a $return binding returned a non-None value")
-            return None
-        return self._registry.get(function.output).encode(result, expected_type=None)
+    def _encoded(self, function: Function, arguments: dict[str, Any], result: Any) -> Any:
+        if function.output:
+            return self._registry.get(function.output).encode(result, expected_type=None)
+        if result is not None:
+            raise RuntimeError(f"function {function.name!r} without a $return binding returned a non-None value")
+        response = arguments[function.response].get() if function.response else None
+        return None if response is None else self._registry.get("http").encode(response, expected_type=None)
 
 
 def _text(function: Function, problem: Exception) -> str:

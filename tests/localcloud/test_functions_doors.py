@@ -140,6 +140,13 @@ class TestHttp:
         assert answer.raw.headers.getlist("Set-Cookie") == [written, "plain=1; domain=; path="]
         assert requests.post(f"{host.url}/api/bakes", data="a=1; Expires=soon", timeout=60).status_code == 500
 
+    def test_output_parameter(self, host):
+        """A response may be left in an output parameter; nothing left is 204."""
+        left = get(host, "/api/leaves?x=1")
+
+        assert (left.status_code, left.text) == (202, "left")
+        assert get(host, "/api/leaves").status_code == 204
+
     def test_trace_context(self, host):
         """The context has the trace's names, old and new."""
         assert get(host, "/api/traced").text == "<>"

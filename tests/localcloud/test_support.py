@@ -169,7 +169,7 @@ REFUSED: dict[str, Ask] = {
     ),
 }
 #: What an app may declare, and is said not to run, in the host's log.
-REFUSED_IN_THE_LOG = ("the trigger blobTrigger", "the trigger entityTrigger", "HTTP output bindings other than $return")
+REFUSED_IN_THE_LOG = ("the trigger blobTrigger", "the trigger entityTrigger", "a second HTTP output binding")
 #: What ends an orchestration at once, by the orchestrator that asks for it.
 REFUSED_IN_AN_ORCHESTRATION = {"calls_entity": "durable entities", "calls_http": "durable HTTP calls"}
 

@@ -80,6 +80,12 @@ def bakes(req: func.HttpRequest) -> func.HttpResponse:
     return response
 
 
+@app.route(binding_arg_name="response", auth_level=func.AuthLevel.ANONYMOUS)
+def leaves(req: func.HttpRequest, response: func.Out[func.HttpResponse]) -> None:
+    if req.params:
+        response.set(func.HttpResponse("left", status_code=202))
+
+
 @app.route(auth_level=func.AuthLevel.ANONYMOUS)
 def traced(req: func.HttpRequest, context: func.Context) -> str:
     return f"<{context.trace_context.Traceparent}{context.trace_context.trace_parent}>"
