@@ -13,6 +13,8 @@ from slipway.names import InvalidName, relative_path, shown
 MANIFEST, MARKER = "manifest.json", "_SUCCESS"
 #: How many bytes and files are read in one batch of the verification.
 BATCH_BYTES, BATCH_FILES = 1 << 30, 200
+#: The most bytes of one file: it is hashed in one go, which at 20 MB a second takes the half hour of functionTimeout.
+LARGEST_FILE = 32 << 30
 #: How many violations are told; the rest is counted.
 TOLD = 20
 DEEPEST = 20
@@ -33,7 +35,7 @@ def violations(files: Sequence[OutputFile], must_have: Mapping[str, Sequence[str
     `must_have` maps each declared output to the patterns of which it must hold at least one file each. A pattern
     speaks of the path below the output's folder.
     """
-    told = [why for file in files if (why := _misplaced(file.name, must_have))]
+    told = [why for file in files if (why := _misplaced(file.name, must_have) or _too_large(file))]
     for output, patterns in must_have.items():
         names = [file.name.removeprefix(f"{output}/") for file in files if file.name.startswith(f"{output}/")]
         if not names:
@@ -58,6 +60,12 @@ def _misplaced(name: str, outputs: Mapping[str, Sequence[str]]) -> str | None:
     except InvalidName as error:
         return str(error)
     return None
+
+
+def _too_large(file: OutputFile) -> str | None:
+    if file.length <= LARGEST_FILE:
+        return None
+    return f"{shown(file.name)} has {file.length:,} bytes; at most {LARGEST_FILE:,} are published in one file: split it"
 
 
 def batches(files: Sequence[OutputFile]) -> list[list[OutputFile]]:

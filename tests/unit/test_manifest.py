@@ -13,6 +13,7 @@ from slipway.manifest import (
     BATCH_BYTES,
     BATCH_FILES,
     DEEPEST,
+    LARGEST_FILE,
     MANIFEST,
     MARKER,
     TOLD,
@@ -66,6 +67,16 @@ def test_what_breaks_the_contract_is_told_in_a_sentence(
     [sentence] = violations([an_output(name) for name in names], must_have)
 
     assert told in sentence
+
+
+def test_a_file_that_one_function_cannot_hash_is_refused_with_the_remedy() -> None:
+    """One byte less is read."""
+    kept, refused = an_output("scores/a.bin", LARGEST_FILE), an_output("scores/b.bin", LARGEST_FILE + 1)
+
+    [sentence] = violations([kept, refused], {"scores": []})
+
+    assert "'scores/b.bin' has 34,359,738,369 bytes" in sentence
+    assert sentence.endswith("split it")
 
 
 @pytest.mark.parametrize(
