@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import azure.durable_functions as df
-import azure.functions as func
-
 from activities import (
     advance_backfill,
     announce_outputs,
@@ -62,6 +59,7 @@ from triggers import (
     runs,
     search,
 )
+from triggers.app import App
 
 TRIGGERS = (
     backfill_pages,
@@ -121,8 +119,7 @@ ACTIVITIES = (
     write_manifest,
 )
 
-# Anonymous for the host: the platform's authentication stands in front, and the app checks the principal's role.
-app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+app = App()
 
 for module in (*TRIGGERS, *ORCHESTRATORS, *ACTIVITIES):
     app.register_functions(module.bp)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from activities.assess_period import released
@@ -13,6 +12,7 @@ from slipway.azure.lake import lake
 from slipway.backfill import Entry, Of
 from slipway.catalog import Released
 from slipway.forecast import PAST, Price, forecast
+from slipway.invocation import Threads
 from slipway.period import Period, PeriodError
 from slipway.selection import Only, Standing, Verdict, verdict
 from slipway.settings import settings
@@ -83,7 +83,7 @@ def _standings(model: str, periods: list[Period], states: _States) -> list[Stand
             return Standing.of_record(lake().period(model, period))
         return Standing.of_listing(state, model, period)
 
-    with ThreadPoolExecutor(READERS) as pool:
+    with Threads(READERS) as pool:
         return list(pool.map(standing, periods))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ from slipway.backfill_register import live_run
 from slipway.catalog import Released
 from slipway.decision import next_run
 from slipway.failure import Failure, Kind
+from slipway.invocation import Threads
 from slipway.period import Period
 from slipway.period_record import Refused
 from slipway.run import RunId, instance_id
@@ -33,7 +33,7 @@ READERS = 8
 
 def outcomes(record: dict[str, Any], now: datetime) -> dict[str, Entry]:
     """What has become of each period that is under way: its run is asked for, goes on, or has ended."""
-    with ThreadPoolExecutor(READERS) as pool:
+    with Threads(READERS) as pool:
         texts = under_way(record)
         found = pool.map(lambda text: _outcome(record, text, now), texts)
         return dict(zip(texts, found, strict=True))
@@ -147,7 +147,7 @@ def goes_first(compute: str) -> str | None:
     """The run, as the board shows it, that is to have this compute before any backfill; see `live_run`."""
     models = catalog.load(lake().control).models
     shards = [paths.board(number) for number in range(rollup.SHARDS)]
-    with ThreadPoolExecutor(READERS) as pool:
+    with Threads(READERS) as pool:
         boards = [board.data["models"] for board in pool.map(lake().control.read, shards) if board]
     there = [name for name, one in models.items() if compute_of(one.definition.job) == compute]
     return live_run({name: board[name] for board in boards for name in there if name in board})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import azure.durable_functions as df
@@ -12,6 +11,7 @@ from slipway import paths
 from slipway.azure.lake import lake
 from slipway.azure.store import SourceChanged
 from slipway.failure import Failed, Failure, Kind
+from slipway.invocation import Threads
 from slipway.run import RunId
 from slipway.snapshot import Blocks, Item, Part
 from slipway.staging import target
@@ -37,7 +37,7 @@ def copy_batch(ask: Ask) -> dict[str, Any]:
     record = lake().control.read(paths.snapshot_part(run, ask["batch"]))
     assert record is not None, "a snapshot is written before its run can be claimed"
     part = Part.from_document(record.data)
-    with ThreadPoolExecutor(PARALLEL) as pool:
+    with Threads(PARALLEL) as pool:
         list(pool.map(lambda item: _copy(run, item), part.items))
     return {"copies": len(part.items), "bytes": part.size}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from slipway import clock, paths
@@ -11,6 +10,7 @@ from slipway.azure.lake import lake
 from slipway.catalog import Released
 from slipway.definition import Definition
 from slipway.failure import Failed, Failure, Kind
+from slipway.invocation import Threads
 from slipway.listing import Entry, Folder, Listing
 from slipway.manifest import MANIFEST
 from slipway.period import Period
@@ -66,7 +66,7 @@ def look_at_all(
     wants = [want for period in periods for want in wanted(definition, period)]
     listings = list_folders({want.folder for want in wants if want.folder})
     producers = list({(want.producer[0], want.period) for want in wants if want.producer and want.period})
-    with ThreadPoolExecutor(READERS) as pool:
+    with Threads(READERS) as pool:
         read = pool.map(lambda pair: publication(*pair), producers)
         publications = dict(zip(producers, read, strict=True))
     first_released_at, now = found.first_released_at if found else None, clock.now()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -19,6 +18,7 @@ from slipway import paths
 from slipway.dataset import DatasetIndex
 from slipway.definition import Definition, DefinitionError
 from slipway.failure import Failed, Failure, Kind
+from slipway.invocation import Threads
 from slipway.settings import settings
 
 #: How many definitions are read at a time when the process reads the catalog for the first time.
@@ -172,7 +172,7 @@ _loaded: WeakKeyDictionary[Records, Catalog] = WeakKeyDictionary()
 
 
 def _read(control: Records, generation: int, rows: Mapping[str, _Row], etag: str) -> Catalog:
-    with ThreadPoolExecutor(READERS) as pool:
+    with Threads(READERS) as pool:
         found = pool.map(lambda name: _definition(control, name, rows[name][0]), rows)
         definitions = dict(zip(rows, found, strict=True))
     models = {name: Released(one, *rows[name]) for name, one in definitions.items() if isinstance(one, Definition)}

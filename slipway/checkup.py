@@ -89,6 +89,20 @@ def clocks(name: str, here: datetime, there: datetime, who: str) -> Check:
     return warning(name, found, "Set the clock: tokens, deadlines and due times are judged by it.")
 
 
+def threads_enough(given: str | None, cores: int, activities: int, orchestrators: int) -> Check:
+    """Whether each activity and each orchestrator that host.json lets run at a time has a thread of the worker.
+
+    `given` is the worker's setting. Source: azure-functions-python-worker, dispatcher.py, _get_sync_tp_max_workers.
+    """
+    told = given is not None and given.isdecimal() and int(given) >= 1
+    have, need = int(given or 0) if told else min(32, cores + 4), activities + orchestrators
+    found = f"the worker has {have}, for {activities} activities and {orchestrators} orchestrators at a time"
+    if have >= need:
+        return ok("threads", found)
+    remedy = f"Set PYTHON_THREADPOOL_THREAD_COUNT to {need}: copies that take minutes keep all else waiting."
+    return warning("threads", found, remedy)
+
+
 def heartbeat(beat: Mapping[str, Any] | None, now: datetime, stale: timedelta) -> list[Check]:
     """Whether the reconciler passes, and whether it did the work of events that did not come."""
     remedy = "Look at the function `reconcile` in the portal: is it disabled, or does it fail? See its log."

@@ -208,6 +208,11 @@ def queue_service() -> str | None:
     return os.environ.get("LANDING__queueServiceUri")  # noqa: SIM112 - the host's own spelling
 
 
+def thread_count() -> str | None:
+    """How many threads the worker was told to have for activities and orchestrators, as it is written."""
+    return os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT")
+
+
 @cache
 def settings() -> Settings:
     """Read the settings from the environment, once for the process.

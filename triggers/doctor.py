@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import os
 import platform
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
+from pathlib import Path
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -19,7 +21,8 @@ from slipway.azure.jobs import jobs
 from slipway.azure.lake import lake
 from slipway.checkup import UNSEEN, Check, failed, ok, warning
 from slipway.definition import Definition
-from slipway.settings import queue_service, settings, unresolved
+from slipway.invocation import Threads
+from slipway.settings import queue_service, settings, thread_count, unresolved
 from triggers.api import answer, endpoint, looking_operator
 from triggers.overview import STALE
 from triggers.shapes.upkeep import CheckRow, Checkup
@@ -40,6 +43,7 @@ PACKAGES = (
     "pydantic",
 )
 QUEUE = "landing-events"
+HOST_JSON = Path(__file__).parents[1] / "host.json"
 ROLE = "Give the app's identity {} on {}: docs/how-to/deploy.md."
 
 Found = Check | Iterable[Check]
@@ -61,7 +65,7 @@ async def get_doctor(request: func.HttpRequest) -> func.HttpResponse:
 
 async def _all() -> list[Check]:
     """Make all checks at a time; a thread that hangs is left to its own timeouts."""
-    pool, loop = ThreadPoolExecutor(len(CHECKS), "doctor"), asyncio.get_running_loop()
+    pool, loop = Threads(len(CHECKS), "doctor"), asyncio.get_running_loop()
 
     async def made(name: str, check: Callable[[], Found]) -> list[Check]:
         try:
@@ -109,6 +113,12 @@ def _settings() -> Check:
 
 def _secrets() -> Check:
     return checkup.secrets_resolved(unresolved())
+
+
+def _threads() -> Check:
+    durable = json.loads(HOST_JSON.read_text(encoding="utf-8"))["extensions"]["durableTask"]
+    admitted = durable["maxConcurrentActivityFunctions"], durable["maxConcurrentOrchestratorFunctions"]
+    return checkup.threads_enough(thread_count(), os.cpu_count() or 1, *admitted)
 
 
 def _identity() -> Check:
@@ -165,7 +175,7 @@ def _models() -> Iterable[Check]:
 
 def _compute() -> Iterable[Check]:
     named = checkup.computes_named(_definitions())
-    with ThreadPoolExecutor(8) as pool:
+    with Threads(8) as pool:
         there = dict(zip(named, pool.map(jobs().has_compute, named), strict=True))
     yield checkup.computes_there(named, [name for name, found in there.items() if not found])
     yield checkup.priced(named, settings().node_hour_prices)
@@ -222,6 +232,7 @@ def _version(package: str) -> str:
 CHECKS: dict[str, Callable[[], Found]] = {
     "settings": _settings,
     "secrets": _secrets,
+    "threads": _threads,
     "identity": _identity,
     "models filesystem": _models_filesystem,
     "models rights": _models_rights,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -12,6 +11,7 @@ import azure.functions as func
 
 from slipway import catalog, paths
 from slipway.azure.lake import lake
+from slipway.invocation import Threads
 from slipway.names import InvalidName
 from slipway.period import Period
 from slipway.run import RunId
@@ -47,7 +47,7 @@ def lineage_of(run: RunId) -> dict[str, Any]:
     index = catalog.load(lake().control).index
     found = index.consumers(run.model, run.period, now, bounded=False)
     consumers = sorted(found, key=lambda pair: (pair[1].ends, str(pair[1]), pair[0]))
-    with ThreadPoolExecutor(READERS) as pool:
+    with Threads(READERS) as pool:
         read_by = list(pool.map(lambda pair: _downstream(run, *pair), list(islice(reversed(consumers), CONSUMERS))))
     more = len(consumers) > CONSUMERS
     return Lineage(run=run.text, upstream=read, downstream=read_by, whole=whole and not more).model_dump(mode="json")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import islice
@@ -19,6 +18,7 @@ from slipway.azure.lake import lake
 from slipway.catalog import Catalog, Released
 from slipway.due import due_at, expected_periods
 from slipway.forecast import Price, cost
+from slipway.invocation import Threads
 from slipway.period import Period
 from slipway.settings import settings
 from slipway.timing import Timing, expected, timing, usual
@@ -97,7 +97,7 @@ class Fleet:
 
     def __init__(self) -> None:
         shards = [paths.board(number) for number in range(rollup.SHARDS)]
-        with ThreadPoolExecutor(rollup.SHARDS) as pool:
+        with Threads(rollup.SHARDS) as pool:
             boards = pool.map(lake().control.read, shards)
             self.now = lake().control.read_at(paths.heartbeat())[1]
             self.catalog: Catalog = catalog.load(lake().control)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ import azure.functions as func
 
 from slipway import paths
 from slipway.azure.lake import lake
+from slipway.invocation import Threads
 from slipway.period import Period
 from slipway.period_record import Stage, is_dead, unheard
 from slipway.run import RunId
@@ -48,7 +48,7 @@ def overview() -> dict[str, Any]:
     fleet = Fleet()
     beat = lake().control.read(paths.heartbeat())
     reconciled_at = datetime.fromisoformat(beat.data["at"]) if beat else None
-    with ThreadPoolExecutor(READERS) as pool:
+    with Threads(READERS) as pool:
         running = [row for row in pool.map(lambda pair: _running(*pair), _active(fleet)) if row]
     return Overview(
         now=fleet.now,

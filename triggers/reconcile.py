@@ -205,8 +205,7 @@ def close_pass(survey: Survey, spent: Spent, started: datetime) -> None:
     counts |= {"unannounced": spent.unannounced, "silent": survey.next.silent}
     places = {"places": len(survey.next.digests), "unlisted": survey.unlisted}
     lake().control.update(paths.heartbeat(), lambda *_: {"schema": 1, **beat, **counts, **places})
-    # What an alert on its absence looks for: docs/how-to/watch-the-watcher.md.
-    log.info("reconciled: %s", ", ".join(f"{name} {count}" for name, count in counts.items()), extra=DONE)
+    log.info("%s", ", ".join(f"{name} {count}" for name, count in counts.items()), extra=DONE)
 
 
 def _listen(survey: Survey, unannounced: int) -> None:

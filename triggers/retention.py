@@ -10,7 +10,6 @@ import logging
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +22,7 @@ from activities.expire import CLASSES, Look, expire, expire_class, look, old
 from slipway import clock, paths
 from slipway.azure.failures import failure_from
 from slipway.azure.lake import lake
+from slipway.invocation import Threads
 from slipway.period import Period, PeriodError
 from slipway.retention import Ages, Going, must_look
 from slipway.rollup import UTC_ZONE
@@ -132,7 +132,7 @@ def _from(pairs: list[Pair], cursor: str) -> list[Pair]:
 def _expire_periods(ages: Ages, done: Done, until: datetime) -> None:
     """Deal with the periods that call for it, some at a time, until the time is up or the lake fails them all."""
     pairs = _from(_calling(ages), done.cursor)
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with Threads(WORKERS) as pool:
         while pairs and clock.now() < until:
             some, pairs = pairs[:WORKERS], pairs[WORKERS:]
             failed = done.failed
@@ -247,7 +247,7 @@ def _would_go(ages: Ages) -> tuple[dict[str, Found], int, int]:
             found[kind].add(f"{lake().control.name}/{entry.name}", (1, entry.length))
     pairs = _from(_calling(ages), _last().get("cursor", ""))
     looked, until = 0, clock.now() + timedelta(seconds=LOOK_SECONDS)
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with Threads(WORKERS) as pool:
         while looked < min(len(pairs), MOST_LOOKS) and clock.now() < until:
             some = pairs[looked : looked + WORKERS]
             looked += len(some)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -22,6 +21,7 @@ from slipway import catalog, paths
 from slipway.azure.lake import lake
 from slipway.catalog import Released
 from slipway.decision import next_run
+from slipway.invocation import Threads
 from slipway.names import InvalidName
 from slipway.period import Period
 from slipway.period_record import Refused
@@ -277,7 +277,7 @@ def look_at(run: RunId) -> Look:
     control, record = lake().control, lake().period(run.model, run.period)
     listed = {entry.name: entry.modified for entry in control.list(f"{paths.control_folder(run)}/")}
     wanted, batches = worth_reading(run, listed)
-    with ThreadPoolExecutor(READERS) as pool:
+    with Threads(READERS) as pool:
         read = zip(wanted, pool.map(control.read, wanted), strict=True)
         records = {path: seen.data for path, seen in read if seen}
     view = run_view(run, record, records, lake().incident(Subject.of_period(run.model, run.period)), batches)

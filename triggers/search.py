@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -15,6 +14,7 @@ import azure.functions as func
 
 from slipway import paths, rollup
 from slipway.azure.lake import lake
+from slipway.invocation import Threads
 from slipway.period import Period
 from slipway.run import RunId
 from triggers.api import Problem, answer, endpoint, reader
@@ -132,7 +132,7 @@ def _after(place: str) -> str:
 
 def _read_ahead(hours: Iterator[Period]) -> Iterator[tuple[Period, dict[str, Any]]]:
     """Each hour with its attempts, in order, some of them read at a time."""
-    with ThreadPoolExecutor(READERS) as pool:
+    with Threads(READERS) as pool:
         while some := list(islice(hours, READERS)):
             records = pool.map(lambda hour: lake().control.read(paths.attempts(hour)), some)
             yield from (
@@ -207,7 +207,7 @@ def incidents(status: str, count: int, place: str | None) -> dict[str, Any]:
     entries = [entry for entry in lake().control.list("incidents/") if not entry.is_directory]
     listed = [entry.name for entry in entries if status in (entry.metadata.get("status"), "all")]
     names, more = cut(sorted(listed), count, place)
-    with ThreadPoolExecutor(READERS) as pool:
+    with Threads(READERS) as pool:
         read = [record.data for record in pool.map(lake().control.read, names) if record]
     rows = [IncidentRow(**{name: incident.get(name) for name in IncidentRow.model_fields}) for incident in read]
     return Incidents(incidents=rows, next=more).model_dump(mode="json")

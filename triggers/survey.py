@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +22,7 @@ from slipway.azure.lake import lake
 from slipway.catalog import Catalog, Released
 from slipway.failure import Failed
 from slipway.incident import at_odds
+from slipway.invocation import Threads
 from slipway.listing import Entry, Folder
 from slipway.period import Period, PeriodError
 from slipway.sweep import (
@@ -271,7 +271,7 @@ def _listings(
         (inside, partial(_digests, root, inside)) for root, inside in prefixes(folders).items()
     ]
     looks += [(read, partial(_pointers, model)) for model, read in producers.items()]
-    with ThreadPoolExecutor(LISTINGS) as pool:
+    with Threads(LISTINGS) as pool:
         found = pool.map(_tried, (look for _, look in looks))
         yield from zip((places for places, _ in looks), found, strict=True)
 

@@ -49,6 +49,7 @@ from localcloud.faults.ledger import Ledger
 from localcloud.faults.switchboard import Faults
 from localcloud.functions.host import Host, Options, ready_document
 from localcloud.functions.host_json import AppError
+from localcloud.functions.log import Task, set_up
 from localcloud.ownership import InUseError, owned
 from localcloud.serving import PortInUseError
 
@@ -61,8 +62,7 @@ PREDECESSOR_WITHIN = 3.0
 def main() -> int:
     """Run the host until it is told to stop; returns the exit code."""
     options = _options()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("azure").setLevel(logging.WARNING)
+    set_up()
     options.home.mkdir(parents=True, exist_ok=True)
     clock = Clock(options.state / "clock")
     time.time = (
@@ -92,8 +92,11 @@ def _options() -> Options:
 
 
 async def _serve(options: Options, clock: Clock) -> None:
+    asyncio.get_running_loop().set_task_factory(lambda loop, coro, **options: Task(coro, loop=loop, **options))
     faults = Faults(options.seed, clock, Ledger(options.state, "slot" if options.slot else "functions"))
-    logging.getLogger(__name__).info("functions host starts: slot %s, seed %d", options.slot or "none", options.seed)
+    logging.getLogger("localcloud.functions").info(
+        "functions host starts: slot %s, seed %d", options.slot or "none", options.seed
+    )
     faults.on_itself()
     faults.on_database("engine", options.home / "functions.db")
     faults.on_database("cloud", options.state / "cloud.db")

@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +18,7 @@ import azure.functions as func
 from azure.functions import meta
 
 from localcloud.functions.app import Function
+from localcloud.functions.log import Task, invocation, storage, thread_of
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +37,6 @@ class _Context(func.Context):
     def __init__(self, invocation_id: str, function: Function) -> None:
         self._invocation_id = invocation_id
         self._function = function
-        self._local = threading.local()
-        self._local.invocation_id = invocation_id
 
     @property
     def invocation_id(self) -> str:
@@ -48,8 +45,8 @@ class _Context(func.Context):
 
     @property
     def thread_local_storage(self) -> Any:
-        """Storage of the invoking thread."""
-        return self._local
+        """Where the worker finds the invocation that a thread works for: ``invocation_id``."""
+        return storage
 
     @property
     def function_name(self) -> str:
@@ -91,15 +88,13 @@ class _Out(func.Out[Any]):
 class Invoker:
     """Runs functions; ``timeout`` (seconds of real time) is ``functionTimeout`` of host.json.
 
-    Orchestrators have threads of their own, so that replays do not wait behind long activities.
+    Plain functions share the threads of one pool, orchestrators and activities alike: long ones keep the others waiting
+    where the setting ``PYTHON_THREADPOOL_THREAD_COUNT`` does not give threads enough.
     """
 
     def __init__(self, timeout: float) -> None:
-        cores = os.cpu_count() or 1
-        threads = int(os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT") or min(32, cores + 4))
         self._timeout = timeout
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="function")
-        self._replays = ThreadPoolExecutor(cores, thread_name_prefix="orchestrator")
+        self._threads = ThreadPoolExecutor(_thread_count(), thread_name_prefix="function")
         self._registry = func.get_binding_registry()
 
     async def invoke(
@@ -110,10 +105,8 @@ class Invoker:
         Raises :class:`InvocationError`.
         """
         try:
-            arguments = self._arguments(function, data, metadata or {})
             async with asyncio.timeout(None if self._timeout == float("inf") else self._timeout):
-                result = await self._call(function, arguments)
-            return self._encoded(function, arguments, result)
+                return await Task(self._run(function, data, metadata or {}), loop=asyncio.get_running_loop())
         except TimeoutError as problem:
             raise InvocationTimeoutError(
                 f"Timeout value of {self._timeout:g} s was exceeded by function: {function.name}"
@@ -123,28 +116,40 @@ class Invoker:
                 log.warning("function %s failed", function.name, exc_info=problem)
             raise InvocationError(_text(function, problem)) from problem
 
+    @property
+    def threads(self) -> int:
+        """How many plain functions run at once."""
+        return self._threads._max_workers
+
     def close(self) -> None:
         """Give the threads up; functions that still run are abandoned."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._replays.shutdown(wait=False, cancel_futures=True)
 
-    def _arguments(self, function: Function, data: dict[str, meta.Datum], metadata: dict[str, Any]) -> dict[str, Any]:
+    async def _run(self, function: Function, data: dict[str, meta.Datum], metadata: dict[str, Any]) -> Any:
+        """One invocation, in a task of its own."""
+        invocation_id = str(uuid.uuid4())
+        with invocation(invocation_id, function.name):
+            arguments = self._arguments(function, data, metadata, invocation_id)
+            if function.is_async:
+                result = await function.call(**arguments)
+            else:
+                result = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, _in_thread, invocation_id, function, arguments
+                )
+            return self._encoded(function, arguments, result)
+
+    def _arguments(
+        self, function: Function, data: dict[str, meta.Datum], metadata: dict[str, Any], invocation_id: str
+    ) -> dict[str, Any]:
         arguments = {
             name: self._registry.get(kind).decode(data[name], trigger_metadata=metadata)
             for name, kind in function.inputs.items()
         }
         if function.wants_context:
-            arguments["context"] = _Context(str(uuid.uuid4()), function)
+            arguments["context"] = _Context(invocation_id, function)
         if function.response:
             arguments[function.response] = _Out()
         return arguments
-
-    async def _call(self, function: Function, arguments: dict[str, Any]) -> Any:
-        if function.is_async:
-            return await function.call(**arguments)
-        pool = self._replays if function.kind == "orchestrationTrigger" else self._threads
-        context = copy_context()
-        return await asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(function.call, **arguments))
 
     def _encoded(self, function: Function, arguments: dict[str, Any], result: Any) -> Any:
         if function.output:
@@ -153,6 +158,23 @@ class Invoker:
             raise RuntimeError(f"function {function.name!r} without a $return binding returned a non-None value")
         response = arguments[function.response].get() if function.response else None
         return None if response is None else self._registry.get("http").encode(response, expected_type=None)
+
+
+def _in_thread(invocation_id: str, function: Function, arguments: dict[str, Any]) -> Any:
+    with thread_of(invocation_id):
+        return function.call(**arguments)
+
+
+def _thread_count() -> int | None:
+    """How many plain functions run at once; None for the pool's own number, which is that of the cores and four.
+
+    Source: azure-functions-python-worker, ``dispatcher.py``, _get_sync_tp_max_workers.
+    """
+    given = os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
+    if given and not (given.isdecimal() and int(given) >= 1):
+        log.warning("PYTHON_THREADPOOL_THREAD_COUNT is a number from 1 on, not %r: it is left out of account", given)
+        return None
+    return int(given) if given else None
 
 
 def _text(function: Function, problem: Exception) -> str:

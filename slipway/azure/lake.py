@@ -131,7 +131,10 @@ def open_lake(given: Settings, token: TokenCredential) -> Lake:
     retry = BlobRetry(**_RETRIES)
     blobs = BlobServiceClient(url, credential=token, retry_policy=retry, transport=_transport(), **_TIMEOUTS)
     pages = BlobPages(url, token, BlobRetry(**_RETRIES), _transport(), **_TIMEOUTS)
-    paths = DataLakeServiceClient(given.lake_url, credential=token, retry_policy=DataLakeRetry(**_RETRIES), **_TIMEOUTS)
+    again = DataLakeRetry(**_RETRIES)
+    paths = DataLakeServiceClient(
+        given.lake_url, credential=token, retry_policy=again, transport=_transport(), **_TIMEOUTS
+    )
 
     def store(name: str) -> Store:
         return Store(name, blobs, paths, pages, token)
@@ -144,7 +147,7 @@ def open_lake(given: Settings, token: TokenCredential) -> Lake:
 
 
 def _transport() -> RequestsTransport:
-    """A transport that keeps a connection for every copy that may be under way at once.
+    """A transport that keeps a connection for every thread that may be asking at once.
 
     That of azure-core keeps ten; each request beyond pays for a TLS handshake of its own. Retries are the pipeline's.
     """

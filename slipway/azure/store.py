@@ -44,7 +44,7 @@ log = logging.getLogger("slipway")
 UPDATE_TRIES = 40
 #: How often it is tried again at once. Then each waits up to so many seconds, by chance: of many, one gets through.
 AT_ONCE, SPREAD = 2, 0.25
-#: How long one synchronous copy of up to 5,000 MiB may take, in seconds.
+#: How long the answer to one synchronous copy may take, of a file of up to 5,000 MiB or a block of one, in seconds.
 COPY_TIMEOUT = 600
 #: A pure change of a record: from what it is and the lake's own time to what it becomes, None to leave it.
 Change = Callable[[dict[str, Any] | None, datetime], dict[str, Any] | None]
@@ -331,6 +331,7 @@ class Store:
                 source_length=length,
                 source_authorization=self._authorization(),
                 headers={"x-ms-source-if-match": _quoted(etag)},
+                read_timeout=COPY_TIMEOUT,
             )
 
     def commit_blocks(self, path: str, blocks: int) -> None:

@@ -68,6 +68,19 @@ def heartbeat(yard: Yard) -> dict[str, Any]:
     return found
 
 
+def test_what_a_pass_says_from_its_threads_arrives(yard: Yard) -> None:
+    """Each record names its invocation, or Azure's host would drop it; and its action, which docs tell to look for."""
+    log = yard.cloud.state / "logs" / "functions.log"
+
+    def passes() -> list[str]:
+        lines = log.read_text(errors="replace").splitlines()
+        return [line.partition(" slipway ")[2] for line in lines if ", unannounced " in line]
+
+    eventually(passes)
+    told = passes()
+    assert all(line.startswith("[reconcile]: reconciled: asked ") for line in told)
+
+
 def test_folders_that_cannot_be_listed_concern_their_own_readers_alone(lone_yard: Yard, own_sink: Sink) -> None:
     """RD-6: 403 and a missing filesystem are incidents of the models that read there; others run, passes are whole."""
     yard = lone_yard

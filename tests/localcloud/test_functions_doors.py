@@ -151,6 +151,20 @@ class TestHttp:
         """The context has the trace's names, old and new."""
         assert get(host, "/api/traced").text == "<>"
 
+    def test_what_is_logged(self, host):
+        """A record is of the invocation of its task, or of its thread; others are marked: Azure's host drops them."""
+        get(host, "/api/said")
+        get(host, "/api/said_plainly")
+
+        said = [line.partition(" INFO doors ")[2] for line in (host.state / "log").read_text().splitlines()]
+        assert [line for line in said if " from " in line] == [
+            "[said]: from the task",
+            "[no invocation, lost in Azure]: from a thread",
+            "[said]: from a thread of the invocation",
+            "[said]: from a task of the task",
+            "[said_plainly]: from a plain function",
+        ]
+
     def test_host_status(self, host):
         """The host answers for its health, and with a home page; unknown webhooks are refused by name."""
         assert get(host, "/admin/host/status").json()["state"] == "Running"

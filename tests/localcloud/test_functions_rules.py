@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from localcloud.functions.app import Function
 from localcloud.functions.durable import history
 from localcloud.functions.durable.versions import Versions
 from localcloud.functions.host_json import AppError, duration, read_host_json
+from localcloud.functions.invoke import Invoker
+from localcloud.functions.log import Task
 from localcloud.functions.ncrontab import parse_schedule
 from localcloud.functions.routes import parse_route
 
@@ -156,6 +162,28 @@ def test_histories_in_memory(monkeypatch):
     histories.of(other)
     histories.of(one)
     assert read == ["one", "other", "other", "one"]
+
+
+@pytest.mark.parametrize(
+    ("given", "threads"), [("3", 3), ("1", 1), ("", None), ("0", None), ("-1", None), ("many", None)]
+)
+def test_threads_of_plain_functions(monkeypatch, given, threads):
+    """One pool for activities and orchestrators, as large as the setting says, else as Python makes them."""
+    monkeypatch.setenv("PYTHON_THREADPOOL_THREAD_COUNT", given)
+    seen = []
+
+    async def run(invoker: Invoker) -> None:
+        asyncio.get_running_loop().set_task_factory(lambda loop, coro, **options: Task(coro, loop=loop, **options))
+        for kind in ("activityTrigger", "orchestrationTrigger"):
+            called = lambda: seen.append(threading.current_thread().name.rpartition("_")[0])  # noqa: E731
+            await invoker.invoke(Function(kind, {"type": kind}, {}, called, False, False, "", kind), {})
+
+    invoker = Invoker(60)
+    asyncio.run(run(invoker))
+    assert set(seen) == {"function"}
+    assert len(seen) == 2
+    assert invoker.threads == (threads or ThreadPoolExecutor()._max_workers)
+    invoker.close()
 
 
 def test_durations():

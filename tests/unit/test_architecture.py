@@ -133,6 +133,18 @@ def clocks_elsewhere(source: Source) -> Iterator[str]:
             yield f"{source.module}:{node.lineno} uses {node.attr}: the time is read by slipway.clock.now() only"
 
 
+def pools_elsewhere(source: Source) -> Iterator[str]:
+    """Threads that would not know whose work they do: what they log would be lost."""
+    if source.module == "slipway.invocation" or source.part == "slipway.cli":
+        return
+    for line, name in source.imports():
+        if name.startswith(("concurrent.futures.ThreadPoolExecutor", "threading.Thread")):
+            yield f"{source.module}:{line} imports {name}: pools of threads are slipway.invocation.Threads"
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Attribute) and node.attr in ("ThreadPoolExecutor", "Thread"):
+            yield f"{source.module}:{node.lineno} uses {node.attr}: pools of threads are slipway.invocation.Threads"
+
+
 def environment_elsewhere(source: Source) -> Iterator[str]:
     """Readings of the environment outside the settings."""
     if source.module == "slipway.settings":
@@ -167,7 +179,7 @@ def asks_where_it_runs(source: Source) -> Iterator[str]:
                 yield f"{source.module}:{number} says {found[0]!r}: the app never asks where it runs"
 
 
-RULES = [wrong_way, sdks_elsewhere, clocks_elsewhere, environment_elsewhere, asks_where_it_runs]
+RULES = [wrong_way, sdks_elsewhere, clocks_elsewhere, pools_elsewhere, environment_elsewhere, asks_where_it_runs]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -197,6 +209,8 @@ def test_the_app_keeps_the_rule(rule: Callable[[Source], Iterator[str]]) -> None
         pytest.param(clocks_elsewhere, "slipway.x", "x = datetime.datetime.utcnow()", id="utcnow"),
         pytest.param(clocks_elsewhere, "slipway.x", "field(default_factory=datetime.utcnow)", id="handed on"),
         pytest.param(clocks_elsewhere, "slipway.x", "from time import time", id="time.time"),
+        pytest.param(pools_elsewhere, "activities.x", "from concurrent.futures import ThreadPoolExecutor", id="a pool"),
+        pytest.param(pools_elsewhere, "triggers.x", "threading.Thread(target=f).start()", id="a thread"),
         pytest.param(environment_elsewhere, "slipway.x", "x = os.environ['X']", id="os.environ"),
         pytest.param(environment_elsewhere, "slipway.x", "from os import getenv", id="getenv"),
         pytest.param(asks_where_it_runs, "slipway.x", "if settings().is_local: pass", id="is_local"),

@@ -27,6 +27,23 @@ def states(*checks: Check) -> list[str]:
 
 
 @pytest.mark.parametrize(
+    ("given", "cores", "expected"),
+    [
+        ("16", 1, "ok"),
+        ("15", 64, "warning"),
+        (None, 1, "warning"),
+        (None, 12, "ok"),  # the worker's own number: the cores and four
+        ("many", 2, "warning"),
+        ("0", 2, "warning"),
+        ("", 2, "warning"),
+    ],
+)
+def test_threads_of_the_worker(given: str | None, cores: int, expected: str) -> None:
+    """Each activity and each orchestrator that may run at a time needs one; the worker leaves out what is no number."""
+    assert states(checkup.threads_enough(given, cores, 8, 8)) == [expected]
+
+
+@pytest.mark.parametrize(
     ("beat", "minutes", "expected"),
     [
         (None, 0, ["failed"]),

@@ -2,12 +2,15 @@
 
 # ruff: noqa: D103 (each function is one case of a test, which says what it shows)
 
+import asyncio
 import json
+import logging
 import os
 from pathlib import Path
 
 import azure.functions as func
 
+log = logging.getLogger("doors")
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
@@ -123,3 +126,28 @@ def hourly(timer: func.TimerRequest) -> None:
 @app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", run_on_startup=True, use_monitor=False)
 async def at_start(timer: func.TimerRequest) -> None:
     note(f"at_start past_due={timer.past_due}")
+
+
+@app.route(auth_level=func.AuthLevel.ANONYMOUS)
+async def said(req: func.HttpRequest, context: func.Context) -> str:
+    """Log from the function's task, from a thread, and from a thread that says whose work it does."""
+
+    def of_invocation() -> None:
+        context.thread_local_storage.invocation_id = context.invocation_id
+        log.info("from a thread of the invocation")
+        context.thread_local_storage.invocation_id = None
+
+    async def of_other_task() -> None:
+        log.info("from a task of the task")
+
+    log.info("from the task")
+    await asyncio.to_thread(log.info, "from a thread")
+    await asyncio.to_thread(of_invocation)
+    await asyncio.create_task(of_other_task())
+    return "said"
+
+
+@app.route(auth_level=func.AuthLevel.ANONYMOUS)
+def said_plainly(req: func.HttpRequest) -> str:
+    log.info("from a plain function")
+    return "said"
