@@ -140,6 +140,6 @@ def write_snapshot(run: RunId, files: Sequence[File]) -> None:
         return
     planned = parts(files, settings().copy_block_threshold_mib * MIB)
     places = [paths.snapshot_part(run, number) for number in range(len(planned))]
-    with ThreadPoolExecutor(WRITERS) as pool:
+    with Threads(WRITERS) as pool:
         list(pool.map(lambda place, part: lake().control.create(place, part.to_document()), places, planned))
     lake().control.create(paths.snapshot_index(run), index(files, planned))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import azure.durable_functions as df
@@ -15,6 +14,7 @@ from slipway.azure.job_details import job_details
 from slipway.azure.jobs import jobs
 from slipway.azure.lake import lake
 from slipway.failure import Failed, Failure, Kind
+from slipway.invocation import Threads
 from slipway.job_log import Stretch
 from slipway.manifest import MANIFEST
 from slipway.run import RunId, job_name
@@ -32,7 +32,7 @@ LINES = 1000
 #: Seconds that Azure ML has for a log, where nothing else is asked for.
 LOG_SECONDS = 20.0
 #: Threads that wait for Azure ML, and for nothing else: where it does not answer, all else of the app still does.
-_waiting = ThreadPoolExecutor(8, "azure-ml")
+_waiting = Threads(8, "azure-ml")
 
 
 @bp.function_name("get_run_inputs")
