@@ -9,7 +9,7 @@ from azure.functions.decorators.function_app import Function
 from slipway.invocation import belonging, set_up_log
 
 
-class App(df.DFApp):
+class App(df.DFApp):  # type: ignore[misc]  # the library has no types
     """A Durable Functions app whose log arrives; see `slipway.invocation`."""
 
     def __init__(self) -> None:
