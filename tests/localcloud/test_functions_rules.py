@@ -176,7 +176,7 @@ def test_threads_of_plain_functions(monkeypatch, given, threads):
         asyncio.get_running_loop().set_task_factory(lambda loop, coro, **options: Task(coro, loop=loop, **options))
         for kind in ("activityTrigger", "orchestrationTrigger"):
             called = lambda: seen.append(threading.current_thread().name.rpartition("_")[0])  # noqa: E731
-            await invoker.invoke(Function(kind, {"type": kind}, {}, called, False, False, "", kind), {})
+            await invoker.invoke(Function(kind, {"type": kind}, {}, called, False, False, "", "", kind), {})
 
     invoker = Invoker(60)
     asyncio.run(run(invoker))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -222,9 +223,24 @@ def test_the_alert_on_the_heartbeat_looks_for_what_a_pass_writes() -> None:
     """An alert on absence that looks for another line would ring for ever, or be switched off."""
     page = (DOCS / "how-to/watch-the-watcher.md").read_text(encoding="utf-8")
     source = (DOCS.parent / "triggers/reconcile.py").read_text(encoding="utf-8")
+    logging = json.loads((DOCS.parent / "host.json").read_text(encoding="utf-8"))["logging"]
+    unsampled = logging["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")
 
-    assert 'Message startswith "reconciled: "' in page
-    assert 'log.info("reconciled: ' in source
+    assert 'Name == "reconcile" and Success == true' in page
+    assert '@bp.function_name("reconcile")' in source
+    assert {"Request", "Trace"} <= set(unsampled)
+
+
+def test_actions_that_docs_tell_to_look_for_are_logged() -> None:
+    """Each action of the table on the log is one that the app gives to a record."""
+    page = (DOCS / "how-to/watch-the-watcher.md").read_text(encoding="utf-8")
+    rows = page.partition("| action | means |")[2].partition("\n\n")[0].splitlines()[2:]
+    shown = {action for row in rows for action in re.findall(r"`(\w+)`", row.split("|")[1])}
+    app = [path for part in ("slipway", "activities", "triggers") for path in (DOCS.parent / part).rglob("*.py")]
+    given = set(re.findall(r'"action": "(\w+)"', "".join(path.read_text(encoding="utf-8") for path in app)))
+
+    assert len(shown) > 5
+    assert shown <= given
 
 
 def test_the_page_on_a_lost_engine_has_the_times_of_the_claim() -> None:
