@@ -16,7 +16,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, get_type_hints
 
 Result = TypeVar("Result")
 
@@ -39,7 +39,9 @@ _current: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
 def belonging(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function of the app remember its invocation, which the worker passes to a parameter called `context`.
 
-    An orchestrator's `context` is another, so it stays as it is: it runs in the worker's own thread and starts none.
+    Annotations that are no classes are left out: the worker loads no app with `dict[str, Any]` in one (functions.py,
+    validate_function_params). An orchestrator's `context` is another, so it stays as it is: it runs in the worker's
+    own thread and starts none.
     """
     signature = inspect.signature(function)
     if "context" in signature.parameters:
@@ -47,6 +49,7 @@ def belonging(function: Callable[..., Any]) -> Callable[..., Any]:
     made = _belonging_task(function) if inspect.iscoroutinefunction(function) else _belonging_call(function)
     call: Callable[..., Any] = functools.wraps(function)(made)
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY)
+    call.__annotations__ = {name: one for name, one in get_type_hints(function).items() if isinstance(one, type)}
     vars(call)["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), context])
     return call
 

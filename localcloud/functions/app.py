@@ -5,6 +5,7 @@ Source: azure-functions-python-worker, ``loader.py`` and ``functions.py``.
 
 from __future__ import annotations
 
+import collections.abc
 import importlib
 import inspect
 import json
@@ -12,6 +13,8 @@ import os
 import re
 import sys
 import traceback
+import types
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,7 +152,7 @@ def _function(found: Any, hub_name: str) -> Function:
         inputs=inputs,
         call=call,
         is_async=inspect.iscoroutinefunction(call),
-        wants_context=_checked_parameters(name, call, bindings),
+        wants_context=checked_parameters(name, call, bindings),
         output=returned or implicit,
         response=next((b["name"] for b in bindings if b["type"] == "http" and b["name"] != "$return"), ""),
         called_as=_called_as(found.get_trigger(), name),
@@ -191,7 +194,7 @@ def _refused_in_code(found: Any, trigger: dict[str, Any]) -> str:
     return ""
 
 
-def _checked_parameters(name: str, call: Callable[..., Any], bindings: list[dict[str, Any]]) -> bool:
+def checked_parameters(name: str, call: Callable[..., Any], bindings: list[dict[str, Any]]) -> bool:
     """Hold parameters against bindings as the real worker does; returns whether ``context`` is to be filled in."""
     parameters = inspect.signature(call).parameters
     bound = {b["name"] for b in bindings} - {"$return"}
@@ -203,7 +206,41 @@ def _checked_parameters(name: str, call: Callable[..., Any], bindings: list[dict
         )
     if bound - declared:
         raise AppError(f"function {name}: the bindings {sorted(bound - declared)} have no parameter in Python")
+    _check_annotations(name, call, bindings)
     return wants_context
+
+
+def _check_annotations(name: str, call: Callable[..., Any], bindings: list[dict[str, Any]]) -> None:
+    """Hold the annotations of inputs and of the result against their bindings, as the real worker does.
+
+    Source: azure-functions-python-worker, ``functions.py``, validate_function_params and get_function_return_type. What
+    it says of a request is said by :func:`_refused_in_code`.
+    """
+    hints, registry = typing.get_type_hints(call), func.get_binding_registry()
+    for binding in bindings:
+        result = binding["name"] == "$return"
+        hint = hints.get("return" if result else binding["name"])
+        if hint is None or binding["type"] == "httpTrigger" or (binding["direction"] != "IN" and not result):
+            continue
+        if not isinstance(hint, type) and (result or not _is_generic(hint)):
+            raise AppError(f"function {name}: binding {binding['name']} has invalid non-type annotation {hint!r}")
+        converter = registry.get(binding["type"])
+        if converter is None or (hint in (str, bytes) and not (result or converter.has_implicit_output())):
+            continue  # of any type
+        fits = converter.check_output_type_annotation if result else converter.check_input_type_annotation
+        if not fits(hint):
+            raise AppError(
+                f"function {name}: the annotation {hint!r} of {binding['name']} does not fit its binding,"
+                f" {binding['type']}"
+            )
+
+
+def _is_generic(hint: Any) -> bool:
+    """Whether the worker takes it for a generic type: one of ``typing``, such as ``typing.List[str]``, is; those of
+    the language, such as ``list[str]``, are not."""
+    origin = typing.get_origin(hint)
+    others = (typing.Union, types.UnionType, tuple, typing.ClassVar, collections.abc.Callable)
+    return origin is not None and not isinstance(hint, types.GenericAlias) and origin not in others
 
 
 def _is_disabled(name: str) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import typing
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from localcloud.functions.app import Function
+from localcloud.functions.app import Function, checked_parameters
 from localcloud.functions.durable import history
 from localcloud.functions.durable.versions import Versions
 from localcloud.functions.host_json import AppError, duration, read_host_json
@@ -162,6 +164,27 @@ def test_histories_in_memory(monkeypatch):
     histories.of(other)
     histories.of(one)
     assert read == ["one", "other", "other", "one"]
+
+
+@pytest.mark.parametrize(
+    ("hint", "complaint"),
+    [
+        (dict, None),
+        (object, None),
+        (typing.Dict[str, int], None),  # noqa: UP006 - what is read is what an app may write
+        (dict[str, int], r"binding ask has invalid non-type annotation dict\[str, int\]"),
+        (str | None, "invalid non-type annotation"),
+    ],
+)
+def test_annotations_of_inputs(hint, complaint):
+    """The worker loads no app with an annotation that it cannot read: a class, or a generic type of `typing`."""
+
+    def call(ask): ...
+
+    call.__annotations__ = {"ask": hint}
+    bindings = [{"name": "ask", "type": "activityTrigger", "direction": "IN"}]
+    with pytest.raises(AppError, match=complaint) if complaint else nullcontext():
+        assert checked_parameters("f", call, bindings) is False
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_requests_of_the_sdks_are_not_logged(worker: Worker) -> None:
 
 
 def test_every_function_takes_its_invocation() -> None:
-    """As the worker reads signatures: all of the app take `context`, with no annotation that it would not know."""
+    """As the worker reads signatures: all of the app take `context`, and have no annotation that is no class."""
     app = App()
     for module in (*function_app.TRIGGERS, *function_app.ORCHESTRATORS, *function_app.ACTIVITIES):
         app.register_functions(module.bp)
@@ -132,7 +132,9 @@ def test_every_function_takes_its_invocation() -> None:
     for name, one in functions.items():
         call, bound = one.get_user_function(), {binding.name for binding in one.get_bindings()} - {"$return"}
         assert set(inspect.signature(call).parameters) == bound | {"context"}, name
-        assert "context" not in typing.get_type_hints(call) or "context" in bound, name
+        hints = typing.get_type_hints(call)
+        assert "context" not in hints or "context" in bound, name
+        assert all(isinstance(hint, type) for hint in hints.values()), f"{name}: the worker loads no app with {hints}"
     assert inspect.iscoroutinefunction(functions["reconcile"].get_user_function())
     assert not inspect.iscoroutinefunction(functions["copy_batch"].get_user_function())
     assert isinstance(function_app.app, App)
