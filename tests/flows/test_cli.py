@@ -127,7 +127,7 @@ def test_a_log_is_followed_from_before_its_job_is_there_until_it_has_ended(yard:
     model = yard.a_model("typed-talks", job=TALKING)
     yard.fault({"delay": 3}, service="aml", operation="PutJob", name=f"{model}--*", times=1)
     yard.land(f"{model}/{DAY}", {"a.txt": "one"})
-    run = eventually(lambda: (yard.period(model, DAY)["active"] or {}).get("run"))
+    run = eventually(lambda: (card := yard.period(model, DAY))["active"] or card["last"])["run"]
 
     code, told, talk = slipway("logs", "-f", run)
 

@@ -89,10 +89,11 @@ def test_a_paused_model_starts_nothing_by_itself_until_it_is_unpaused(yard: Yard
     """What is active goes on; data that land meanwhile are run after the pause, unasked; a person need not wait."""
     model = yard.a_model("command-pause")
     other = "2024-01-02"
-    yard.land(f"{model}/{DAY}", {"a.txt": "one"})
-    eventually(lambda: yard.period(model, DAY)["active"])
+    with yard.held_up(service="aml", operation="PutJob", name=f"{model}--*"):
+        yard.land(f"{model}/{DAY}", {"a.txt": "one"})
+        eventually(lambda: yard.period(model, DAY)["active"])
 
-    status, told = decide(yard, f"{model}/pause", "pause-1")
+        status, told = decide(yard, f"{model}/pause", "pause-1")
 
     assert (status, told["paused"]["by"], told["paused"]["reason"]) == (200, "developer", REASON["reason"])
     first = yard.published(model, DAY)["run"]
