@@ -12,7 +12,7 @@ import textwrap
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -119,8 +119,14 @@ class Yard:
         )
 
     def land(self, folder: str, files: Files, marker: str | None = "_SUCCESS") -> None:
-        """Write files into a landing folder, one by one, the marker last."""
+        """Write files into a landing folder, one by one, the marker last; one that is there goes first.
+
+        A file is empty between its creation and its flush: beside a marker, it would be run on as it is.
+        """
         landing = self.lake("upstream", "landing")
+        if marker is not None:
+            with suppress(ResourceNotFoundError):
+                landing.get_file_client(f"{folder}/{marker}").delete_file()
         for name, content in files.items():
             put(landing, f"{folder}/{name}", content.encode() if isinstance(content, str) else content)
         if marker is not None:
