@@ -25,14 +25,8 @@ async def wake(client: df.DurableOrchestrationClient, model: str, period: Period
 
     Nothing fails for a wake that is lost, here or between the two: the reconciler asks the same question.
     """
-    instance = evaluation_id(model, period)
-    try:
-        return await start(client, "evaluate_period", instance, {"model": model, "period": str(period)}) or (
-            await raise_event(client, instance, WAKE)
-        )
-    except Exception as error:
-        log.warning("%s/%s was not woken: %r", model, period, error, extra={"action": "wake_failed", "model": model})
-        return False
+    ask: dict[str, object] = {"model": model, "period": str(period)}
+    return await _awake(client, "evaluate_period", evaluation_id(model, period), ask)
 
 
 def driver_id(backfill: str) -> str:
@@ -42,13 +36,19 @@ def driver_id(backfill: str) -> str:
 
 async def wake_backfill(client: df.DurableOrchestrationClient, backfill: str) -> bool:
     """As `wake`, for the driver of a backfill."""
-    instance = driver_id(backfill)
+    return await _awake(client, "drive_backfill", driver_id(backfill), {"backfill": backfill})
+
+
+async def _awake(client: df.DurableOrchestrationClient, name: str, instance: str, ask: dict[str, object]) -> bool:
+    """Start it or tell it; one that was running at the first and had ended at the second is started after all."""
     try:
-        return await start(client, "drive_backfill", instance, {"backfill": backfill}) or (
-            await raise_event(client, instance, WAKE)
+        return (
+            await start(client, name, instance, ask)
+            or await raise_event(client, instance, WAKE)
+            or await start(client, name, instance, ask)
         )
     except Exception as error:
-        log.warning("%s was not woken: %r", backfill, error, extra={"action": "wake_failed"})
+        log.warning("%s was not woken: %r", instance, error, extra={"action": "wake_failed"})
         return False
 
 
