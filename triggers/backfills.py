@@ -195,24 +195,16 @@ def _changed(change: Change) -> Act:
 
 
 def _start(id_: str, cause: dict[str, Any], must_match: Callable[[Record], None]) -> None:
-    """Wish it started, then enter it where those under way stand; its driver does so, too, if this is cut short.
+    """Enter it where those under way stand, then wish it started: of two that share a period only one gets so far.
 
-    One that shares a period with another is sent back before anything of it has started.
+    If this is cut short between the two, its driver takes the entry back (see `is_stale`).
     """
     seen, _ = lake().backfill_at(id_)
     if seen is not None and seen["state"] == backfill.State.PLANNED:
-        known = lake().control.read(paths.started_backfills())
-        admitted(known.data if known else None, seen)
+        must_match(seen)
+        entered = {**seen, "state": backfill.State.RUNNING}
+        lake().control.update(paths.started_backfills(), lambda known, _: admitted(known, entered))
     _changed(backfill.start)(id_, cause, must_match)
-    record, _ = lake().backfill_at(id_)
-    if record is None or record["state"] != backfill.State.RUNNING:
-        return
-    try:
-        lake().control.update(paths.started_backfills(), lambda seen, _: admitted(seen, record))
-    except Refused as refused:
-        why = str(refused)
-        lake().change_backfill(id_, lambda seen, _: backfill.sent_back(seen, why))
-        raise
 
 
 def _plan(model: str, asked: NewBackfill, cause: dict[str, Any]) -> Answer:
