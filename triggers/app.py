@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import azure.durable_functions as df
 import azure.functions as func
 from azure.functions.decorators.function_app import Function
@@ -18,8 +20,8 @@ class App(df.DFApp):  # type: ignore[misc]  # the library has no types
         set_up_log()
 
     def get_functions(self) -> list[Function]:
-        """All functions, as the worker asks for them, once."""
-        functions: list[Function] = super().get_functions()
+        """All functions, as the worker asks for them; those that are registered stay as they were written."""
+        functions = [copy(function) for function in super().get_functions()]
         for function in functions:
             # As the durable client's decorator replaces it: there is no other way to a registered function's code.
             function._func = belonging(function.get_user_function())
