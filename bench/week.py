@@ -235,7 +235,7 @@ class Week:
         """One is started twice, paused, killed and resumed; another is canceled half way."""
         desk, until = self.desk, self.last
         begin = max(self.first, until.shift(-89))
-        some = [str(until.shift(-number)) for number in range(RUNS)]
+        some = [str(day) for number in range(RUNS) if (day := until.shift(-number)) >= begin]
         for number in (28, 29):
             with ThreadPoolExecutor(4) as pool:
                 list(pool.map(lambda day, number=number: desk.land(model(number), day), some))
@@ -252,7 +252,7 @@ class Week:
             desk.check("it is paused", self.yard.get(f"backfills/{one}")["state"] == "paused")
             desk.decide("backfill", "resume", one, why="it is free")
             desk.passes_until("it has finished", lambda: self.yard.get(f"backfills/{one}")["state"] == "finished")
-            desk.check(f"all with inputs are published: {self.counts(one)}", self.counts(one)["published"] == RUNS)
+            desk.check(f"all with inputs are published: {self.counts(one)}", self.counts(one)["published"] == len(some))
         with desk.step("another is canceled half way, and stays so"):
             two = desk.answered("backfill", "plan", model(29), *plan, "--reason", "a new price list")["backfill"]
             desk.decide("backfill", "start", two, why="looks right")
