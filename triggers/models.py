@@ -19,7 +19,8 @@ from slipway.catalog import Catalog, Released
 from slipway.due import due_at, expected_periods
 from slipway.forecast import Price, cost
 from slipway.invocation import Threads
-from slipway.period import Period
+from slipway.period import Cadence, Period
+from slipway.period import count as periods_between
 from slipway.settings import settings
 from slipway.timing import Timing, expected, timing, usual
 from slipway.usage import Usage
@@ -107,15 +108,18 @@ class Fleet:
                 self._rows |= board.data["models"] if board else {}
 
     def board(self, columns: int) -> dict[str, Any]:
-        """The grid."""
+        """The grid. A cadence in whose newest periods nothing has happened is shown from the newest other one on."""
+        about = {name: found.definition for name, found in sorted(self.catalog.models.items())}
+        rows = {name: self.newest(self.catalog.models[name], columns) for name in about}
+        for cadence in Cadence:
+            names = [name for name in about if about[name].cadence is cadence]
+            if all(is_quiet(row) for name in names for row in rows[name]):
+                known = (period for found, period, _ in self.rows() if found.definition.cadence is cadence)
+                if (last := max(known, default=None)) is not None:
+                    rows |= {name: self._back_from(last, self.catalog.models[name], columns) for name in names}
         models = [
-            BoardRow(
-                model=name,
-                owner=found.definition.owner,
-                cadence=found.definition.cadence,
-                periods=self.newest(found, columns),
-            )
-            for name, found in sorted(self.catalog.models.items())
+            BoardRow(model=name, owner=definition.owner, cadence=definition.cadence, periods=rows[name])
+            for name, definition in about.items()
         ]
         return Board(now=self.now, models=models).model_dump(mode="json")
 
@@ -193,6 +197,11 @@ class Fleet:
             self._takes[name] = usual(self._rows.get(name, {}).values())
         return self._takes[name]
 
+    def _back_from(self, last: Period, found: Released, columns: int) -> list[PeriodRow]:
+        """So many periods of a model up to this one, the newest first."""
+        number = min(columns, periods_between(found.definition.first, last))
+        return [self.row(found, last.shift(-back)) for back in range(number)]
+
     def _newest(self, found: Released, count: int) -> list[Period]:
         return list(islice(expected_periods(found.definition, self.now), count))
 
@@ -201,6 +210,11 @@ class Fleet:
         name = found.definition.name
         facts = self._rows.get(name, {}).get(str(period), {})
         return period_row(found, period, facts, self.now, self._usual(name))
+
+
+def is_quiet(row: PeriodRow) -> bool:
+    """Whether nothing has happened in a period, and nobody misses it."""
+    return row.state == "none" and row.incident is None and row.timing not in ("at-risk", "late")
 
 
 class Listed:

@@ -117,14 +117,14 @@ def _move(
 ) -> None:
     """Move the catalog's pointer; where others released meanwhile, only if all still fit with what they released."""
     versions = {definition.name: definition.version for definition in moved}
-    while True:
-        judged = current.generation
-        try:
-            control.update(paths.catalog_pointer(), lambda seen, now: catalog.released(seen, versions, judged, now))  # noqa: B023
-            return
-        except catalog.Overtaken:
-            current = catalog.load(control)
-            check_for_release(definitions, current, given)
+    try:
+        control.update(
+            paths.catalog_pointer(), lambda seen, now: catalog.released(seen, versions, current.generation, now)
+        )
+    except catalog.Overtaken:
+        present = catalog.load(control)
+        check_for_release(definitions, present, given)
+        _move(control, present, definitions, moved, given)
 
 
 def check_for_release(definitions: Iterable[Definition], current: Catalog, given: Settings) -> None:

@@ -149,3 +149,14 @@ def test_settings_give_each_function_that_may_run_a_thread() -> None:
 
     assert int(sample["PYTHON_THREADPOOL_THREAD_COUNT"]) == need
     assert f'PYTHON_THREADPOOL_THREAD_COUNT: "{need}"' in (PROJECT / "localcloud.yaml").read_text()
+
+
+def test_the_app_hands_out_copies_of_its_functions() -> None:
+    """What is registered stays as it was written: other apps, and tests, find it so."""
+    registered = function_app.TRIGGERS[0].bp._function_builders[0]._function
+    before = registered.get_user_function()
+
+    function_app.app.get_functions()
+
+    assert registered.get_user_function() is before
+    assert "context" not in inspect.signature(before).parameters
